@@ -1,0 +1,26 @@
+"""The Celery app, its queues, and every periodic tick on one screen."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rush_monitor.settings")
+
+app = Celery("rush_monitor")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["tenants", "releases", "issues"])
+
+# Each task asks the tables for due work under an advisory lock, so a second beat is
+# harmless and a lost message costs one interval.
+app.conf.beat_schedule = {
+    "digest": {"task": "issues.digest", "schedule": 2.0},
+    "rescore": {"task": "issues.rescore", "schedule": 10.0},
+    "workflow": {"task": "issues.workflow", "schedule": 30.0},
+    "retention": {"task": "issues.retention", "schedule": 600.0},
+}
+app.conf.task_routes = {
+    "issues.digest": {"queue": "digest"},
+    "issues.rescore": {"queue": "watch"},
+    "issues.workflow": {"queue": "watch"},
+    "issues.retention": {"queue": "upkeep"},
+}

@@ -1,0 +1,255 @@
+"""Every setting of rush_monitor, read from the environment once.
+
+A variable that cannot be used stops the process with its name and the cure.
+A secret may also be given as a file: ``<NAME>_FILE`` holds the path.
+With nothing set, database and broker are the embedded engines under ``DATA_DIR``.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from rush_monitor.embedded import run_directory
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(expand_vars=False)
+
+
+def secret(name: str, default: str = "") -> str:
+    """The variable, or the contents of the file that ``<name>_FILE`` names."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name, default)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name}_FILE={path}: {error.strerror}. Name a file that this user can "
+            f"read, or set {name} itself."
+        ) from error
+
+
+def database(name: str) -> dict[str, object] | None:
+    """The connection that the URL in variable ``name`` describes, if it is set."""
+    url = secret(name)
+    if not url:
+        return None
+    try:
+        parsed = dict(dj_database_url.parse(url))
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured(f"{name}: not a database URL ({error})") from error
+    if parsed.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            f"{name}: rush_monitor needs PostgreSQL 15 or newer; write it as "
+            "postgresql://user:password@host:5432/name"
+        )
+    return parsed
+
+
+try:
+    DEBUG = env.bool("DEBUG", False)
+    DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var").expanduser().absolute()
+    BASE_URL = env.str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [])
+    # Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1
+    TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", [])
+    # Where the front door sends what is not ingest; empty: Django in its process.
+    DJANGO_UPSTREAM = env.str("DJANGO_UPSTREAM", "")
+    ORGANIZATION_SLUG = env.str("ORGANIZATION_SLUG", "rush")
+    LOG_FORMAT = env.str("LOG_FORMAT", "console")
+    LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+
+    # Ingest (bytes are decompressed bytes unless said)
+    INGEST_MAX_COMPRESSED_BYTES = env.int("INGEST_MAX_COMPRESSED_BYTES", 20 << 20)
+    INGEST_MAX_BYTES = env.int("INGEST_MAX_BYTES", 100 << 20)
+    INGEST_MAX_BYTES_IN_FLIGHT = env.int("INGEST_MAX_BYTES_IN_FLIGHT", 128 << 20)
+    INGEST_WAIT_SECONDS = env.float("INGEST_WAIT_SECONDS", 10.0)
+    INBOX_MAX_ENVELOPES = env.int("INBOX_MAX_ENVELOPES", 2_000_000)
+    INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", 8 << 30)
+
+    # Retention (days)
+    EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", 30)
+    DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", 30)
+    DEAD_LETTER_MAX_BYTES = env.int("DEAD_LETTER_MAX_BYTES", 1 << 30)
+    SEEN_EVENT_DAYS = env.int("SEEN_EVENT_DAYS", 7)
+
+    # Digest
+    DIGEST_BATCH_SIZE = env.int("DIGEST_BATCH_SIZE", 500)
+except EnvError as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).netloc:
+    raise ImproperlyConfigured(
+        f"BASE_URL={BASE_URL}: give the address that people and SDKs use, such as "
+        "https://rush.example.com"
+    )
+if LOG_FORMAT not in {"console", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT}: use console or json")
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(
+        f"LOG_LEVEL={LOG_LEVEL}: use DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+
+# `up` writes a key of its own into DATA_DIR; a process started without it and without
+# SECRET_KEY may run commands, but Django refuses to sign anything with an empty key.
+_key_file = DATA_DIR / "secret_key"
+SECRET_KEY = secret("SECRET_KEY") or (
+    _key_file.read_text(encoding="utf-8").strip()
+    if os.access(_key_file, os.R_OK)
+    else ""
+)
+
+RUN_DIR = run_directory(DATA_DIR)
+EMBEDDED_DATABASE = not secret("DATABASE_URL")
+EMBEDDED_BROKER = not secret("CELERY_BROKER_URL")
+
+DATABASES: dict[str, dict[str, object]] = {
+    "default": database("DATABASE_URL")
+    or {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "rush_monitor",
+        "USER": "rush_monitor",
+        "HOST": str(RUN_DIR),
+        "PORT": "",
+    }
+}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+CELERY_BROKER_URL = secret("CELERY_BROKER_URL") or (
+    f"redis+socket://{RUN_DIR / 'valkey.sock'}"
+)
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "rush_monitor.apps.RushMonitorConfig",
+    "issues.apps.IssuesConfig",
+    "releases.apps.ReleasesConfig",
+    "tenants.apps.TenantsConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tenants.audit.AuditMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 1  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+ROOT_URLCONF = "rush_monitor.urls"
+WSGI_APPLICATION = "rush_monitor.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+# Served straight from the packages: nothing to collect before the first start.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+_hosts = {urlsplit(BASE_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"}
+ALLOWED_HOSTS = sorted({*ALLOWED_HOSTS, *_hosts})
+CSRF_TRUSTED_ORIGINS = [f"{urlsplit(BASE_URL).scheme}://{urlsplit(BASE_URL).netloc}"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+FORCE_SCRIPT_NAME = urlsplit(BASE_URL).path or None
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.ScopePermission"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tenants.problems.problem_response",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "rush_monitor",
+    "VERSION": "1",
+    "DESCRIPTION": "Issues, their impact on tenants, and the releases behind them.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "console": {"()": "rush_monitor.logs.console_formatter"},
+        "json": {"()": "rush_monitor.logs.json_formatter"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}

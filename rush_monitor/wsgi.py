@@ -1,0 +1,9 @@
+"""Django (admin and REST) as a WSGI application."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rush_monitor.settings")
+
+application = get_wsgi_application()
