@@ -1,0 +1,42 @@
+from issues.models.counters import (
+    IssueHour,
+    IssueMinute,
+    IssueTag,
+    IssueTenant,
+    IssueUser,
+)
+from issues.models.event import Event
+from issues.models.hitlist import HitListEntry, HitRule
+from issues.models.inbox import (
+    DeadLetter,
+    DigestRun,
+    InboxEnvelope,
+    Outcome,
+    SeenEvent,
+)
+from issues.models.issue import Fingerprint, Issue, IssueStats, Level
+from issues.models.rules import FingerprintRule, PathRule
+from issues.models.workflow import IssueActivity
+
+__all__ = [
+    "DeadLetter",
+    "DigestRun",
+    "Event",
+    "Fingerprint",
+    "FingerprintRule",
+    "HitListEntry",
+    "HitRule",
+    "InboxEnvelope",
+    "Issue",
+    "IssueActivity",
+    "IssueHour",
+    "IssueMinute",
+    "IssueStats",
+    "IssueTag",
+    "IssueTenant",
+    "IssueUser",
+    "Level",
+    "Outcome",
+    "PathRule",
+    "SeenEvent",
+]

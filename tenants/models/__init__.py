@@ -1,0 +1,14 @@
+from tenants.models.audit import AuditEntry
+from tenants.models.project import KeyMinute, Project, ProjectKey
+from tenants.models.tenant import Plan, Tenant
+from tenants.models.token import ApiToken
+
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "KeyMinute",
+    "Plan",
+    "Project",
+    "ProjectKey",
+    "Tenant",
+]

@@ -1,0 +1,90 @@
+"""An audit row for every change by a person or a token."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, User
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from tenants.models import ApiToken, AuditEntry
+
+JSON_ENCODER = DjangoJSONEncoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something: a person, a token (``user`` is None), or the system."""
+
+    name: str
+    user: User | None = None
+    remote_addr: str = ""
+
+    @classmethod
+    def of(cls, request: HttpRequest | Request) -> "Actor":
+        """The person or token behind a request."""
+        address = str(request.META.get("REMOTE_ADDR") or "")
+        token = getattr(request, "auth", None)
+        if isinstance(token, ApiToken):
+            return cls(f"token {token.name}", None, address)
+        user = request.user
+        if isinstance(user, AbstractUser):
+            return cls(user.get_username(), user, address)  # type: ignore[arg-type]
+        return cls("anonymous", None, address)
+
+
+SYSTEM = Actor("rush_monitor")
+
+
+def record(
+    actor: Actor, action: str, target: models.Model, changes: Mapping[str, Any]
+) -> AuditEntry:
+    """Write that ``actor`` did ``action``; call it in the change's transaction."""
+    return AuditEntry.objects.create(
+        user=actor.user,
+        actor=actor.name,
+        action=action,
+        object_type=target._meta.label_lower,
+        object_id=str(target.pk),
+        object_label=str(target)[:200],
+        changes=_storable(changes),
+        remote_addr=actor.remote_addr,
+    )
+
+
+def values_of(target: models.Model, fields: Iterable[str]) -> dict[str, Any]:
+    """The named fields' present values, for ``difference`` after the change."""
+    return {name: target.serializable_value(name) for name in fields}
+
+
+def difference(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """The fields that changed, each with ``[before, after]``."""
+    return {
+        name: [before.get(name), value]
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def _storable(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in changes.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _storable(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, models.Model):
+        return str(value)
+    try:
+        return JSON_ENCODER.default(value)
+    except TypeError:
+        return str(value)
