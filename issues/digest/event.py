@@ -5,6 +5,10 @@ from datetime import datetime
 from typing import Any
 
 
+class NotAnEvent(ValueError):
+    """The payload holds no event at all; the message says why."""
+
+
 @dataclass(slots=True)
 class Frame:
     """One stack frame; ``lineno`` and ``colno`` are 1-based, 0 where unknown."""
@@ -17,11 +21,16 @@ class Frame:
     lineno: int = 0
     colno: int = 0
     in_app: bool | None = None
+    mapped: bool = False  # a source map told this place
 
 
 @dataclass(slots=True)
 class ExceptionValue:
-    """One link of the exception chain, in the order sent: the raised one last."""
+    """One link of the exception chain, in the order sent: the raised one last.
+
+    ``frames`` run parallel to the frames in ``body``: outermost call first. The
+    ids tie the members of an exception group to it; None where none was sent.
+    """
 
     type: str = ""
     value: str = ""
@@ -29,6 +38,10 @@ class ExceptionValue:
     frames: list[Frame] = field(default_factory=list)
     handled: bool | None = None
     synthetic: bool = False
+    mechanism: str = ""  # "django", "auto.browser.global_handlers.onerror"
+    exception_id: int | None = None
+    parent_id: int | None = None
+    is_group: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +64,7 @@ class NormalEvent:
     dist: str = ""
     logger: str = ""
     transaction: str = ""
+    culprit: str = ""  # as sent by old clients
     server_name: str = ""
     url: str = ""
     message: str = ""  # formatted
