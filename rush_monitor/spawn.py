@@ -1,0 +1,153 @@
+"""Starts child processes that do not outlive their parent, and finds strays."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+# What a child does to itself between fork and exec, e.g. to shed the rights of root.
+Become = Callable[[], None]
+
+_LIBC = None if sys.platform == "win32" else ctypes.CDLL(None, use_errno=True)
+_HAS_PROC = Path("/proc/self/stat").exists()
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    become: Become | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    pass_fds: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start ``argv`` in a session of its own, so that Ctrl-C reaches only the parent.
+
+    On Linux the child gets ``death_signal`` when the calling thread ends, however it
+    ends. Raises OSError or subprocess.SubprocessError when the child cannot start.
+    """
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        if become:
+            become()
+        if sys.platform == "linux":
+            # After become(): the kernel forgets the signal when the user changes.
+            _call("prctl", _PR_SET_PDEATHSIG, int(death_signal))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return subprocess.Popen(
+        list(argv),
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=pass_fds,
+        start_new_session=True,
+        # Every caller is single-threaded: nothing can hold a lock across the fork.
+        preexec_fn=before_exec,  # noqa: PLW1509
+    )
+
+
+def _call(function: str, *arguments: int) -> None:
+    if getattr(_LIBC, function)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")
+
+
+def enter_user_namespace() -> None:
+    """Turn root into an ordinary user (1000) who still owns what root owns.
+
+    No account is made and no file changes its owner or mode. Linux only; raises
+    OSError where user namespaces are switched off, as in many containers.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    _call("unshare", _CLONE_NEWUSER)
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"1000 {uid} 1"),
+        ("gid_map", f"1000 {gid} 1"),
+    ):
+        Path(f"/proc/self/{name}").write_text(line, encoding="ascii")
+
+
+def become_user(uid: int, gid: int) -> Become:
+    """A Become that gives up root for good in favour of an existing account."""
+
+    def switch() -> None:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+
+    return switch
+
+
+def works_in(pid: int, directory: Path) -> bool:
+    """Whether a process has ``directory`` as its own, as a PostgreSQL server does."""
+    if _HAS_PROC:
+        try:
+            return os.path.samefile(f"/proc/{pid}/cwd", directory)
+        except OSError:
+            return False
+    return str(directory) in _ps(pid, "command=")
+
+
+def birth(pid: int) -> str:
+    """When a process began, as text that a later process of that id cannot repeat.
+
+    '' when no such process runs.
+    """
+    if _HAS_PROC:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+        # The name in brackets may hold spaces; state is field 3, start time field 22.
+        fields = stat.rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
+    return _ps(pid, "lstart=")
+
+
+def _ps(pid: int, column: str) -> str:
+    answer = subprocess.run(
+        ["ps", "-o", column, "-p", str(pid)], capture_output=True, check=False
+    )
+    return answer.stdout.decode(errors="replace").strip()
+
+
+def signal_group(pid: int, number: signal.Signals) -> bool:
+    """Signal a child's whole process group; False when nobody is left in it."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll ``condition``; False when it does not hold within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def stop_stray(pid: int, number: signal.Signals, seconds: float) -> bool:
+    """Ask a process that is not our child to stop; False when it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+    return wait_until(lambda: not birth(pid), seconds)

@@ -1,0 +1,65 @@
+"""Pytest plugin: gives the tests a database before Django reads its settings.
+
+Loaded by ``-p tests.engines``. ``DATABASE_URL`` and ``CELERY_BROKER_URL`` of the
+environment win; without them a throw-away embedded PostgreSQL runs for the session,
+and Celery uses its in-memory broker. Workers of pytest-xdist inherit both.
+"""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from rush_monitor.cluster import Postgres
+
+# What a developer's shell may hold and no test may depend on.
+FOREIGN = ("BASE_URL", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "DJANGO_UPSTREAM", "DEBUG")
+
+_stack = contextlib.ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="fail the run when a test was skipped (for CI)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config,
+) -> Generator[None, None, None]:
+    # A wrapper runs before pytest-django's own hook, which imports the settings.
+    if not early_config.known_args_namespace.help:
+        early_config.add_cleanup(_stack.close)
+        _provide_engines()
+    yield
+
+
+def _provide_engines() -> None:
+    # A short path: a socket's ends at 103 bytes on macOS.
+    directory = tempfile.TemporaryDirectory(prefix="rush-test-", dir="/tmp")
+    data_dir = Path(_stack.enter_context(directory))
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ["DATA_DIR"] = str(data_dir)
+    os.environ["SECRET_KEY"] = secrets.token_hex()
+    os.environ.setdefault("CELERY_BROKER_URL", "memory://")
+    if not os.environ.get("DATABASE_URL"):
+        server = Postgres(data_dir, data_dir / "run", durable=False)
+        _stack.enter_context(server.running())
+        os.environ["DATABASE_URL"] = server.url
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not session.config.getoption("--no-skips"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
