@@ -1,0 +1,116 @@
+"""Turn browser reports of Content-Security-Policy violations into event payloads."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from issues.digest.clean import decode, kind, scalar_text
+from issues.digest.event import NotAnEvent
+
+MAX_REPORTS = 100
+# Of the Reporting API; the report-uri form writes the same words with dashes.
+_DASHED = {
+    "documentURL": "document-uri",
+    "blockedURL": "blocked-uri",
+    "effectiveDirective": "effective-directive",
+    "violatedDirective": "violated-directive",
+    "originalPolicy": "original-policy",
+    "sourceFile": "source-file",
+    "lineNumber": "line-number",
+    "columnNumber": "column-number",
+    "statusCode": "status-code",
+    "sample": "script-sample",
+    "disposition": "disposition",
+    "referrer": "referrer",
+}
+_SCHEMES_AND_WORDS = frozenset({"inline", "eval", "self", "data", "blob", "about"})
+
+
+def payloads_from_report(body: bytes, query: str) -> list[dict[str, Any]]:
+    """Event payloads for the reports in ``body``, one for each violation.
+
+    Understands {"csp-report": {…}} and the Reporting API's list of
+    {"type": "csp-violation", "body": {…}}. ``query`` is the raw query string, whose
+    sentry_release and sentry_environment become the event's. Raises NotAnEvent where
+    no violation is found.
+    """
+    data, _ = decode(body)
+    reports = _reports(data)
+    if not reports:
+        raise NotAnEvent(
+            "a security report holds csp-report or csp-violation objects; this one "
+            f"is {kind(data)} without any"
+        )
+    given = parse_qs(query)
+    common = {
+        key: given[name][0]
+        for key, name in (
+            ("release", "sentry_release"),
+            ("environment", "sentry_environment"),
+        )
+        if name in given
+    }
+    return [{**common, **_event(report, agent)} for report, agent in reports]
+
+
+def _reports(data: object) -> list[tuple[dict[str, str], str]]:
+    """Pairs of a report with dashed keys and the User-Agent it names."""
+    found: list[tuple[dict[str, str], str]] = []
+    for entry in data[:MAX_REPORTS] if isinstance(data, list) else [data]:
+        if not isinstance(entry, dict):
+            continue
+        old, new = entry.get("csp-report"), entry.get("body")
+        if isinstance(old, dict):
+            found.append((_texts(old), ""))
+        elif entry.get("type") == "csp-violation" and isinstance(new, dict):
+            renamed = {_DASHED.get(str(key), str(key)): new[key] for key in new}
+            found.append((_texts(renamed), scalar_text(entry.get("user_agent")) or ""))
+    return found
+
+
+def _texts(report: dict[str, Any]) -> dict[str, str]:
+    texts = {key: scalar_text(value) for key, value in report.items()}
+    return {key: text[:2048] for key, text in texts.items() if text}
+
+
+def _event(report: dict[str, str], user_agent: str) -> dict[str, Any]:
+    named = report.get("effective-directive") or report.get("violated-directive", "")
+    directive = (named.split() or ["unknown"])[0][:100]
+    page = report.get("document-uri", "")
+    blocked = _blocked(report.get("blocked-uri", ""), page)
+    reported_only = report.get("disposition") == "report"
+    headers = {"Referer": report.get("referrer"), "User-Agent": user_agent}
+    return {
+        "platform": "javascript",
+        "logger": "csp",
+        "level": "warning" if reported_only else "error",
+        "logentry": {"formatted": f"Blocked '{directive}' from '{blocked}'"},
+        "culprit": directive,
+        "fingerprint": ["csp", directive, blocked],
+        "tags": {
+            "effective-directive": directive,
+            "blocked-host": blocked,
+            "disposition": report.get("disposition", "enforce"),
+        },
+        "request": {
+            "url": page,
+            "headers": {name: value for name, value in headers.items() if value},
+        },
+        "extra": {"csp-report": report},
+    }
+
+
+def _blocked(uri: str, page: str) -> str:
+    """What was blocked, without what differs by shop or visit: a host or a word."""
+    host = _host(uri)
+    if host:
+        return "self" if host == _host(page) else host
+    word = uri.split(":", 1)[0].lower()
+    # An empty blocked-uri stands for inline code in older browsers.
+    return word if word in _SCHEMES_AND_WORDS else word[:60] or "inline"
+
+
+def _host(uri: str) -> str:
+    try:
+        return (urlsplit(uri).hostname or "")[:200]
+    except ValueError:
+        return ""
