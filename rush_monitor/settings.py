@@ -6,6 +6,7 @@ With nothing set, database and broker are the embedded engines under ``DATA_DIR`
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,13 +51,29 @@ def database(name: str) -> dict[str, object] | None:
     return parsed
 
 
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """The networks and addresses that variable ``name`` lists."""
+    found = []
+    for entry in env.list(name, []):
+        try:
+            found.append(ip_network(entry.strip(), strict=False))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name}: {entry} is no network; list addresses or networks such as "
+                "10.0.0.0/8,127.0.0.1"
+            ) from error
+    return found
+
+
 try:
     DEBUG = env.bool("DEBUG", False)
     DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var").expanduser().absolute()
     BASE_URL = env.str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [])
     # Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1
-    TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", [])
+    TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
+    # Where a page's own server may forward envelopes; they name their DSN themselves.
+    TUNNEL_PATH = env.str("TUNNEL_PATH", "/tunnel/")
     # Where the front door sends what is not ingest; empty: Django in its process.
     DJANGO_UPSTREAM = env.str("DJANGO_UPSTREAM", "")
     ORGANIZATION_SLUG = env.str("ORGANIZATION_SLUG", "rush")
@@ -86,6 +103,10 @@ if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).
     raise ImproperlyConfigured(
         f"BASE_URL={BASE_URL}: give the address that people and SDKs use, such as "
         "https://rush.example.com"
+    )
+if not TUNNEL_PATH.strip("/") or TUNNEL_PATH.startswith("/api/"):
+    raise ImproperlyConfigured(
+        f"TUNNEL_PATH={TUNNEL_PATH}: give a path of its own, such as /tunnel/"
     )
 if LOG_FORMAT not in {"console", "json"}:
     raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT}: use console or json")
@@ -229,6 +250,37 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Issues, their impact on tenants, and the releases behind them.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+UNFOLD = {
+    "SITE_TITLE": "rush_monitor",
+    "SITE_HEADER": "rush_monitor",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "rush_monitor.admin.environment_badge",
+    "DASHBOARD_CALLBACK": "rush_monitor.admin.home",
+    "STYLES": ["rush_monitor.admin.stylesheet"],
+    "SCRIPTS": ["rush_monitor.admin.script"],
+    "SIDEBAR": {"show_search": False, "navigation": "rush_monitor.admin.navigation"},
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        # A blue-violet that no level or status of an issue uses.
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        }
+    },
 }
 
 CELERY_TASK_IGNORE_RESULT = True

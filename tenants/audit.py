@@ -43,13 +43,43 @@ def record(
     actor: Actor, action: str, target: models.Model, changes: Mapping[str, Any]
 ) -> AuditEntry:
     """Write that ``actor`` did ``action``; call it in the change's transaction."""
-    return AuditEntry.objects.create(
+    row = entry(actor, action, target, changes)
+    row.save(force_insert=True)
+    return row
+
+
+def record_all(rows: Iterable[AuditEntry]) -> None:
+    """Write the rows that ``entry`` made, in one statement."""
+    AuditEntry.objects.bulk_create(rows)
+
+
+def entry(
+    actor: Actor, action: str, target: models.Model, changes: Mapping[str, Any]
+) -> AuditEntry:
+    """The audit row of a change to one object, not yet written."""
+    return AuditEntry(
         user=actor.user,
-        actor=actor.name,
+        actor=actor.name[:200],
         action=action,
         object_type=target._meta.label_lower,
         object_id=str(target.pk),
         object_label=str(target)[:200],
+        changes=_storable(changes),
+        remote_addr=actor.remote_addr,
+    )
+
+
+def record_import(
+    actor: Actor, model: type[models.Model], label: str, changes: Mapping[str, Any]
+) -> AuditEntry:
+    """Write that ``actor`` changed many objects of ``model`` at once."""
+    return AuditEntry.objects.create(
+        user=actor.user,
+        actor=actor.name[:200],
+        action="import",
+        object_type=model._meta.label_lower,
+        object_id="",
+        object_label=label[:200],
         changes=_storable(changes),
         remote_addr=actor.remote_addr,
     )

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('envelope_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('started', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('started', models.DateTimeField(null=True)),
                 ('worker', models.CharField(max_length=100)),
                 ('deaths', models.SmallIntegerField(default=0)),
             ],
@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('issue_id', 'user', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('issue_id', models.BigIntegerField()),
                 ('user', models.CharField(max_length=200)),
+                ('last_seen', models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(

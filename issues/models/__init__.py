@@ -17,6 +17,7 @@ from issues.models.inbox import (
 from issues.models.issue import Fingerprint, Issue, IssueStats, Level
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.workflow import IssueActivity
+from issues.models.writer import InboxWriter
 
 __all__ = [
     "DeadLetter",
@@ -27,6 +28,7 @@ __all__ = [
     "HitListEntry",
     "HitRule",
     "InboxEnvelope",
+    "InboxWriter",
     "Issue",
     "IssueActivity",
     "IssueHour",

@@ -70,11 +70,15 @@ class IssueTenant(models.Model):
 
 
 class IssueUser(models.Model):
-    """A distinct user that an issue hit, up to IssueStats.USER_CAP."""
+    """A distinct user that an issue hit, up to IssueStats.USER_CAP.
+
+    ``last_seen`` moves at most every ten minutes.
+    """
 
     pk = models.CompositePrimaryKey("issue_id", "user")
     issue_id = models.BigIntegerField()
     user = models.CharField(max_length=200)
+    last_seen = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.user

@@ -55,12 +55,13 @@ class DeadLetter(StoredEnvelope):
 class DigestRun(models.Model):
     """The envelopes a digest is about to claim, noted on a second connection.
 
-    The row goes with the batch's commit. A row whose envelopes are not locked by
-    anyone belongs to a process that died: ``deaths`` counts how often.
+    The row goes with the batch's commit. A started row whose envelopes are not
+    locked by anyone belongs to a process that died: ``deaths`` counts how often.
+    ``started`` is null while the row waits to be tried again.
     """
 
     envelope_ids = ArrayField(models.BigIntegerField())
-    started = models.DateTimeField(db_default=Now())
+    started = models.DateTimeField(null=True)
     worker = models.CharField(max_length=100)
     deaths = models.SmallIntegerField(default=0)
 

@@ -1,0 +1,97 @@
+"""What digest must know of the projects; read once per 10 s and process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from time import monotonic
+from urllib.parse import urlsplit
+
+from issues.digest.event import NormalEvent
+from issues.grouping.rules import FingerprintRule as Rule
+from issues.grouping.rules import RuleError, parse_rule
+from issues.models import FingerprintRule, PathRule
+from tenants.models import Project, ProjectKey
+
+CACHE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class KeyLimit:
+    """Event bodies that a project key may keep per window."""
+
+    count: int
+    seconds: int
+
+
+@dataclass(slots=True)
+class ProjectRules:
+    """A project's settings as plain values."""
+
+    project_id: int
+    tenant_tags: Sequence[str]
+    grouping_version: str
+    fingerprint_rules: Sequence[Rule]
+    path_rules: Sequence[tuple[str, float]]
+
+    def path_weight(self, event: NormalEvent) -> float:
+        """The weight of the first path rule that matches, 1.0 where none does."""
+        if not self.path_rules:
+            return 1.0
+        path = urlsplit(event.url).path if event.url else ""
+        for pattern, weight in self.path_rules:
+            if fnmatchcase(event.transaction, pattern) or fnmatchcase(path, pattern):
+                return weight
+        return 1.0
+
+
+@dataclass(slots=True)
+class DigestContext:
+    """Projects and limited keys by id, as of the last reading."""
+
+    read_at: float = float("-inf")
+    projects: dict[int, ProjectRules] = field(default_factory=dict)
+    limits: dict[int, KeyLimit] = field(default_factory=dict)
+
+    def refresh(self) -> None:
+        """Read the tables again when the last reading is older than 10 s."""
+        if monotonic() - self.read_at < CACHE_SECONDS:
+            return
+        rules = list(FingerprintRule.objects.filter(is_active=True))
+        paths = list(PathRule.objects.all())
+        self.projects = {
+            project.pk: ProjectRules(
+                project_id=project.pk,
+                tenant_tags=tuple(project.tenant_tags),
+                grouping_version=project.grouping_version,
+                fingerprint_rules=_parsed(
+                    [r for r in rules if r.project_id in (None, project.pk)]
+                ),
+                path_rules=[
+                    (p.pattern, p.weight)
+                    for p in paths
+                    if p.project_id in (None, project.pk)
+                ],
+            )
+            for project in Project.objects.all()
+        }
+        self.limits = {
+            key.pk: KeyLimit(key.rate_limit_count, key.rate_limit_seconds)
+            for key in ProjectKey.objects.exclude(rate_limit_count=None)
+            if key.rate_limit_count is not None and key.rate_limit_seconds
+        }
+        self.read_at = monotonic()
+
+    def forget(self) -> None:
+        """Read anew at the next batch, as after a rule was changed in this process."""
+        self.read_at = float("-inf")
+
+
+def _parsed(rules: Sequence[FingerprintRule]) -> list[Rule]:
+    """The rules that can be read; the admin and the API refuse the others."""
+    parsed = []
+    for rule in rules:
+        try:
+            parsed.append(parse_rule(rule.rule))
+        except RuleError:
+            continue
+    return parsed

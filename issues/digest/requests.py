@@ -1,0 +1,119 @@
+"""Reads transactions and segment spans as requests: the denominator of error rates.
+
+A request weighs 1/sample rate. Without a known rate it is counted but weighs
+nothing: an unknown share of the traffic is no denominator.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from issues.digest.clean import parse_time
+from issues.digest.clock import Clock
+
+# A rate below this would make one request weigh more than a busy minute.
+MIN_SAMPLE_RATE = 1e-6
+
+
+@dataclass(slots=True)
+class RequestSample:
+    """One request; ``weight`` 0.0 where the sample rate is unknown."""
+
+    minute: int
+    release: str
+    environment: str
+    tenant: str
+    weight: float
+
+
+def read_transaction(
+    payload: dict[str, Any],
+    trace: Mapping[str, Any],
+    tenant_tags: Sequence[str],
+    clock: Clock,
+) -> RequestSample:
+    """A ``transaction`` item; ``trace`` is the envelope header's."""
+    contexts = payload.get("contexts")
+    context = contexts.get("trace") if isinstance(contexts, dict) else None
+    data = context.get("data") if isinstance(context, dict) else None
+    attributes = data if isinstance(data, dict) else {}
+    tags = payload.get("tags")
+    told = parse_time(payload.get("timestamp"))
+    return RequestSample(
+        minute=clock.minute(told or clock.received),
+        release=_text(payload.get("release")) or _text(trace.get("release")),
+        environment=_text(payload.get("environment"))
+        or _text(trace.get("environment"))
+        or "production",
+        tenant=find_tenant(tags if isinstance(tags, dict) else {}, tenant_tags)
+        or find_tenant(attributes, tenant_tags),
+        weight=_weight(attributes.get("sentry.sample_rate"), trace),
+    )
+
+
+def read_segment_spans(
+    payload: dict[str, Any],
+    trace: Mapping[str, Any],
+    tenant_tags: Sequence[str],
+    clock: Clock,
+) -> list[RequestSample]:
+    """The segments among a ``span`` item's spans; members are part of theirs."""
+    spans = payload.get("items")
+    if not isinstance(spans, list):
+        return []
+    return [
+        _segment(span, trace, tenant_tags, clock)
+        for span in spans
+        if isinstance(span, dict) and span.get("is_segment") is True
+    ]
+
+
+def _segment(
+    span: dict[str, Any],
+    trace: Mapping[str, Any],
+    tenant_tags: Sequence[str],
+    clock: Clock,
+) -> RequestSample:
+    told_attributes = span.get("attributes")
+    attributes = {
+        key: value.get("value") if isinstance(value, dict) else value
+        for key, value in (
+            told_attributes.items() if isinstance(told_attributes, dict) else ()
+        )
+    }
+    told = parse_time(span.get("end_timestamp"))
+    return RequestSample(
+        minute=clock.minute(told or clock.received),
+        release=_text(attributes.get("sentry.release")) or _text(trace.get("release")),
+        environment=_text(attributes.get("sentry.environment"))
+        or _text(trace.get("environment"))
+        or "production",
+        tenant=find_tenant(attributes, tenant_tags),
+        weight=_weight(attributes.get("sentry.sample_rate"), trace),
+    )
+
+
+def find_tenant(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The first of ``names`` that names a tenant; "" where none does."""
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip().lower()[:200]
+    return ""
+
+
+def _weight(own: Any, trace: Mapping[str, Any]) -> float:
+    for told in (own, trace.get("sample_rate")):
+        if not isinstance(told, str | int | float):
+            continue
+        try:
+            rate = float(told)
+        except ValueError:
+            continue
+        if MIN_SAMPLE_RATE <= rate <= 1.0:
+            return 1.0 / rate
+    return 0.0
+
+
+def _text(value: Any) -> str:
+    return value.strip()[:250] if isinstance(value, str) else ""

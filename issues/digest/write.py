@@ -1,0 +1,320 @@
+"""From opened envelopes to rows: resolve names, group, copy events, add counters."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from issues import workflow
+from issues.digest import resolve, store
+from issues.digest.context import DigestContext, KeyLimit
+from issues.digest.event import NormalEvent
+from issues.digest.parse import Parcel
+from issues.digest.resolve import IssueRef, Newcomer
+from issues.digest.sessions import SessionBucket, SessionState
+from issues.digest.store import GroupedEvent, KnownTags, Tally
+from issues.grouping import Grouping, group
+from issues.models import Issue
+from releases import health, seen
+from releases.health import ReleaseCounts
+from tenants import seen as tenants_seen
+
+Name = tuple[int, str]  # project id and version or environment
+
+
+@dataclass(slots=True)
+class Written:
+    """What one batch wrote; ``tags`` are known once it is committed."""
+
+    events: int = 0
+    duplicates: int = 0
+    issue_ids: set[int] = field(default_factory=set)
+    tags: set[tuple[int, str, str]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class FreshEvent:
+    """An event that was not seen before, with its fingerprint."""
+
+    event: NormalEvent
+    project_id: int
+    key_id: int
+    grouping: Grouping
+    fingerprint: UUID
+
+
+@dataclass(slots=True)
+class Names:
+    """Ids of what the batch names."""
+
+    releases: dict[Name, int]
+    environments: dict[Name, int]
+    tenants: dict[str, int]
+
+    def release(self, project_id: int, version: str) -> int:
+        return self.releases[project_id, version] if version else 0
+
+    def tenant(self, key: str) -> int:
+        return self.tenants[key] if key else 0
+
+
+def write(
+    parcels: Sequence[Parcel],
+    context: DigestContext,
+    known_tags: KnownTags,
+    now: datetime,
+) -> Written:
+    """Write all that follows from the parcels, in the caller's transaction."""
+    tally = Tally()
+    fresh, duplicates = _fresh(parcels, context, tally)
+    names = _resolve_names(parcels, fresh, now)
+    grouped = _group(fresh, names, context)
+    _limit_bodies(grouped, context, tally, now)
+    store.copy_events(grouped)
+    for item in grouped:
+        tally.add(item)
+    tally.tags = _tags(grouped, context)
+    _count_requests(parcels, names, tally)
+    _count_sessions(parcels, names, tally)
+    _count_outcomes(parcels, tally)
+    store.add_counters(tally, known_tags)
+    resolve.raise_levels(tally.levels)
+    _regress(grouped, now)
+    health.add_tenant_minutes(tally.tenants)
+    health.add_release_minutes(tally.releases)
+    tenants_seen.mark_seen(set(names.tenants.values()), now)
+    tenants_seen.add_key_minutes(
+        {key: (n, 0) for key, n in Counter(f.key_id for f in fresh).items()}, now
+    )
+    issue_ids = {item.issue.root_id for item in grouped}
+    return Written(len(grouped), duplicates, issue_ids, tally.tags)
+
+
+def _fresh(
+    parcels: Sequence[Parcel], context: DigestContext, tally: Tally
+) -> tuple[list[FreshEvent], int]:
+    """The events that are no repetition, in the batch or within 7 days."""
+    events: dict[tuple[int, UUID], tuple[Parcel, NormalEvent]] = {}
+    repeated: list[Parcel] = []
+    for parcel in parcels:
+        for event in parcel.events:
+            key = (parcel.project_id, UUID(event.event_id))
+            if key in events:
+                repeated.append(parcel)
+            else:
+                events[key] = (parcel, event)
+    if not events:
+        return [], 0
+    new = store.add_seen(
+        [(p, e, parcel.received) for (p, e), (parcel, _) in events.items()]
+    )
+    repeated += [parcel for key, (parcel, _) in events.items() if key not in new]
+    for parcel in repeated:
+        key_minute = _minute(parcel.received)
+        tally.outcomes[
+            parcel.project_id, parcel.key_id, key_minute, "error", "duplicate"
+        ] += 1
+    fresh = []
+    for key, (parcel, event) in events.items():
+        if key in new:
+            rules = context.projects[parcel.project_id]
+            grouping = group(event, rules.fingerprint_rules)
+            event.title = grouping.title
+            fresh.append(
+                FreshEvent(
+                    event,
+                    parcel.project_id,
+                    parcel.key_id,
+                    grouping,
+                    UUID(grouping.hash),
+                )
+            )
+    return fresh, len(repeated)
+
+
+def _resolve_names(
+    parcels: Sequence[Parcel], fresh: Sequence[FreshEvent], now: datetime
+) -> Names:
+    releases: dict[Name, datetime] = {}
+    environments: set[Name] = set()
+    tenants: dict[str, int] = {}
+    for item in fresh:
+        if item.event.release:
+            releases.setdefault(
+                (item.project_id, item.event.release), item.event.received
+            )
+        environments.add((item.project_id, item.event.environment))
+        if item.event.tenant:
+            tenants.setdefault(item.event.tenant, item.key_id)
+    for parcel in parcels:
+        for told in (*parcel.sessions, *parcel.buckets, *parcel.requests):
+            if told.release:
+                releases.setdefault((parcel.project_id, told.release), parcel.received)
+            environments.add((parcel.project_id, told.environment))
+        for request in parcel.requests:
+            if request.tenant:
+                tenants.setdefault(request.tenant, parcel.key_id)
+    return Names(
+        seen.resolve_releases(releases),
+        seen.resolve_environments(environments),
+        tenants_seen.resolve_tenants(tenants, now),
+    )
+
+
+def _group(
+    fresh: Sequence[FreshEvent], names: Names, context: DigestContext
+) -> list[GroupedEvent]:
+    by_project: dict[int, dict[UUID, Newcomer]] = defaultdict(dict)
+    for item in fresh:
+        release_id = names.release(item.project_id, item.event.release)
+        by_project[item.project_id].setdefault(
+            item.fingerprint, Newcomer(item.event, item.grouping, release_id)
+        )
+    issues = {
+        project_id: resolve.resolve_issues(project_id, by_project[project_id])
+        for project_id in sorted(by_project)
+    }
+    return [
+        GroupedEvent(
+            event=item.event,
+            project_id=item.project_id,
+            key_id=item.key_id,
+            issue=issues[item.project_id][item.fingerprint],
+            release_id=names.release(item.project_id, item.event.release),
+            environment_id=names.environments[item.project_id, item.event.environment],
+            tenant_id=names.tenant(item.event.tenant),
+            path_weight=context.projects[item.project_id].path_weight(item.event),
+            kept=True,
+        )
+        for item in fresh
+    ]
+
+
+def _limit_bodies(
+    grouped: Sequence[GroupedEvent],
+    context: DigestContext,
+    tally: Tally,
+    now: datetime,
+) -> None:
+    """Past a key's rate limit events are counted, and their bodies dropped."""
+    limited = {g.key_id for g in grouped} & set(context.limits)
+    for key_id in sorted(limited):
+        left = _bodies_left(key_id, context.limits[key_id], now)
+        for item in grouped:
+            if item.key_id != key_id:
+                continue
+            left -= 1
+            if left < 0:
+                item.kept = False
+                minute = _minute(item.event.received)
+                tally.outcomes[
+                    item.project_id, key_id, minute, "error", "rate_limit"
+                ] += 1
+
+
+def _bodies_left(key_id: int, limit: KeyLimit, now: datetime) -> int:
+    window = now - timedelta(seconds=limit.seconds)
+    return limit.count - tenants_seen.events_since(key_id, window)
+
+
+def _tags(
+    grouped: Iterable[GroupedEvent], context: DigestContext
+) -> set[tuple[int, str, str]]:
+    """Searchable tag values; tenants and users have tables of their own."""
+    tags = set()
+    for item in grouped:
+        skipped = context.projects[item.project_id].tenant_tags
+        for key, value in store.searchable_tags(item.event):
+            if value and key not in skipped:
+                tags.add((item.issue.issue_id, key, value))
+    return tags
+
+
+def _count_requests(parcels: Sequence[Parcel], names: Names, tally: Tally) -> None:
+    for parcel in parcels:
+        for request in parcel.requests:
+            key = (
+                parcel.project_id,
+                names.release(parcel.project_id, request.release),
+                names.environments[parcel.project_id, request.environment],
+                request.minute,
+            )
+            counts = tally.releases.setdefault(key, ReleaseCounts())
+            counts.transactions += 1
+            counts.requests += request.weight
+            if request.tenant and request.weight:
+                tenant_key = (*key, names.tenant(request.tenant))
+                tally.add_tenant(tenant_key, requests=request.weight)
+
+
+def _count_sessions(parcels: Sequence[Parcel], names: Names, tally: Tally) -> None:
+    updates = []
+    for parcel in parcels:
+        for session in parcel.sessions:
+            updates.append(_session_update(parcel.project_id, session, names))
+        for bucket in parcel.buckets:
+            _add_bucket(parcel.project_id, bucket, names, tally)
+    for key, counted in health.count_sessions(updates).items():
+        _merge(tally.releases.setdefault(key, ReleaseCounts()), counted)
+
+
+def _session_update(
+    project_id: int, session: SessionState, names: Names
+) -> health.SessionUpdate:
+    return health.SessionUpdate(
+        sid=session.sid,
+        init=session.init,
+        state=session.rank,
+        project_id=project_id,
+        release_id=names.release(project_id, session.release),
+        environment_id=names.environments[project_id, session.environment],
+        minute=session.minute,
+    )
+
+
+def _add_bucket(
+    project_id: int, bucket: SessionBucket, names: Names, tally: Tally
+) -> None:
+    key = (
+        project_id,
+        names.release(project_id, bucket.release),
+        names.environments[project_id, bucket.environment],
+        bucket.minute,
+    )
+    counts = tally.releases.setdefault(key, ReleaseCounts())
+    counts.sessions += bucket.sessions
+    counts.sessions_errored += bucket.errored
+    counts.sessions_abnormal += bucket.abnormal
+    counts.sessions_unhandled += bucket.unhandled
+    counts.sessions_crashed += bucket.crashed
+
+
+def _merge(into: ReleaseCounts, counted: ReleaseCounts) -> None:
+    for name in health.COUNTS:
+        setattr(into, name, getattr(into, name) + getattr(counted, name))
+
+
+def _count_outcomes(parcels: Sequence[Parcel], tally: Tally) -> None:
+    for parcel in parcels:
+        minute = _minute(parcel.received)
+        for (category, reason), quantity in parcel.outcomes.items():
+            key = (parcel.project_id, parcel.key_id, minute, category, reason)
+            tally.outcomes[key] += quantity
+
+
+def _regress(grouped: Sequence[GroupedEvent], now: datetime) -> None:
+    """Resolved issues with new events: regressions.py decides, in this commit."""
+    hits = sorted(
+        {
+            (item.issue.root_id, item.release_id, item.environment_id)
+            for item in grouped
+            if item.issue.status == Issue.Status.RESOLVED
+        }
+    )
+    if hits:
+        workflow.regress(hits, now)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp() // 60)

@@ -1,0 +1,81 @@
+"""Deletes what is past its time, a piece at a time, so that nothing waits long."""
+
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import connection
+
+from issues import partitions
+from issues.models import (
+    DeadLetter,
+    IssueHour,
+    IssueMinute,
+    Outcome,
+    SeenEvent,
+)
+from releases.models import ReleaseMinute, SessionState, TenantMinute
+from tenants.models import KeyMinute
+
+PIECE = 20_000
+# Table, its time column, and how long a row is kept.
+FIXED = [
+    (IssueMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (SessionState._meta.db_table, "minute", timedelta(hours=48)),
+    (KeyMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (ReleaseMinute._meta.db_table, "minute", timedelta(days=15)),
+    (TenantMinute._meta.db_table, "minute", timedelta(days=15)),
+    (Outcome._meta.db_table, "minute", timedelta(days=30)),
+    (IssueHour._meta.db_table, "hour", timedelta(days=396)),
+]
+
+
+def apply(
+    now: datetime,
+    *,
+    event_days: int,
+    seen_days: int,
+    dead_letter_days: int,
+    dead_letter_bytes: int,
+    seconds: float,
+) -> dict[str, int]:
+    """Delete for at most ``seconds``; returns rows (partitions: days) per table."""
+    deadline = monotonic() + seconds
+    partitions.ensure_ahead(now.date())
+    dropped = partitions.drop_before(now.date() - timedelta(days=event_days))
+    gone = {"issues_event": len(dropped)}
+    kept = [
+        *FIXED,
+        (SeenEvent._meta.db_table, "received", timedelta(days=seen_days)),
+        (DeadLetter._meta.db_table, "failed_at", timedelta(days=dead_letter_days)),
+    ]
+    for table, column, age in kept:
+        gone[table] = _delete_pieces(table, column, now - age, deadline)
+    gone[DeadLetter._meta.db_table] += _shrink_dead_letters(dead_letter_bytes)
+    return {table: count for table, count in gone.items() if count}
+
+
+def _delete_pieces(table: str, column: str, before: datetime, deadline: float) -> int:
+    total = 0
+    while monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+                f"SELECT ctid FROM {table} WHERE {column} < %s LIMIT {PIECE}))",
+                [before],
+            )
+            total += cursor.rowcount
+            if cursor.rowcount < PIECE:
+                break
+    return total
+
+
+def _shrink_dead_letters(max_bytes: int) -> int:
+    """Delete the oldest dead letters beyond ``max_bytes`` of bodies."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM issues_deadletter WHERE id IN (SELECT id FROM ("
+            " SELECT id, sum(octet_length(body)) OVER (ORDER BY id DESC) AS total"
+            " FROM issues_deadletter) sized WHERE total > %s)",
+            [max_bytes],
+        )
+        return cursor.rowcount

@@ -1,0 +1,100 @@
+"""Chains the steps. Every task asks the tables for due work; a message holds nothing."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+from time import monotonic
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from issues import hitlist, retention, scoring, workflow
+from issues.digest.batch import OPERATIONAL, BatchResult, Digest
+from tenants.ticks import only_one
+
+logger = logging.getLogger(__name__)
+
+# One wake-up works this long, then rings again, so that other messages get a turn.
+SLICE_SECONDS = 2.0
+# A doorbell older than this has nothing to say: beat rings every two seconds.
+DOORBELL_EXPIRES = 3
+RETRY_SECONDS = 1
+RETENTION_SECONDS = 60.0
+
+_digest = Digest(settings.DIGEST_BATCH_SIZE)
+
+
+@shared_task(name="issues.digest", time_limit=120)
+def digest() -> None:
+    """Digest what waits in the inbox, then judge the issues that changed."""
+    try:
+        result, empty = drain(_digest, SLICE_SECONDS)
+    except OPERATIONAL as error:
+        logger.warning("digest waits for the database: %s", error)
+        _digest.close()
+        digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
+        return
+    if empty:
+        # Under load the rescore tick does this once for many batches.
+        now = timezone.now()
+        react(scoring.stale(result.issue_ids, now), now)
+    else:
+        digest.apply_async(expires=DOORBELL_EXPIRES)
+
+
+def drain(digester: Digest, seconds: float) -> tuple[BatchResult, bool]:
+    """Digest batches for ``seconds``; the flag says that the inbox is empty."""
+    deadline = monotonic() + seconds
+    total = BatchResult()
+    while monotonic() < deadline:
+        result = digester.batch()
+        if not result.envelopes:
+            return total, True
+        total.add(result)
+    return total, False
+
+
+def react(issue_ids: Collection[int], now: datetime) -> None:
+    """Score issues and draw the conclusions: archive limits and the hit list."""
+    if not issue_ids:
+        return
+    scoring.rescore(issue_ids, now)
+    workflow.reopen_due(now, issue_ids)
+    hitlist.apply_rules(issue_ids, now)
+
+
+@shared_task(name="issues.rescore")
+def rescore() -> None:
+    """Score what moved in the last seconds, and let quiet issues decay."""
+    with only_one("issues.rescore") as mine:
+        if mine:
+            now = timezone.now()
+            react(scoring.due(now), now)
+
+
+@shared_task(name="issues.workflow")
+def workflow_tick() -> None:
+    """What time alone brings: archives that end, hit list entries that expire."""
+    with only_one("issues.workflow") as mine:
+        if mine:
+            now = timezone.now()
+            workflow.reopen_due(now)
+            hitlist.expire(now)
+
+
+@shared_task(name="issues.retention")
+def retention_tick() -> None:
+    """Make partitions ahead and delete what is past its time."""
+    with only_one("issues.retention") as mine:
+        if mine:
+            gone = retention.apply(
+                timezone.now(),
+                event_days=settings.EVENT_RETENTION_DAYS,
+                seen_days=settings.SEEN_EVENT_DAYS,
+                dead_letter_days=settings.DEAD_LETTER_RETENTION_DAYS,
+                dead_letter_bytes=settings.DEAD_LETTER_MAX_BYTES,
+                seconds=RETENTION_SECONDS,
+            )
+            if gone:
+                logger.info("retention deleted %s", gone)

@@ -1,0 +1,25 @@
+"""One tick at a time: periodic work takes an advisory lock, so two beats do no harm."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+from django.db import connection
+
+# The first key of every advisory lock that rush_monitor takes.
+NAMESPACE = 0x72757368  # "rush"
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[bool]:
+    """True for the one process that may do the tick ``name`` now, else False."""
+    key = crc32(name.encode()) - 2**31
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [NAMESPACE, key])
+        (mine,) = cursor.fetchone() or (False,)
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [NAMESPACE, key])
