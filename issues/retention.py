@@ -63,9 +63,10 @@ def _delete_pieces(table: str, column: str, before: datetime, deadline: float) -
                 f"SELECT ctid FROM {table} WHERE {column} < %s LIMIT {PIECE}))",
                 [before],
             )
-            total += cursor.rowcount
-            if cursor.rowcount < PIECE:
-                break
+            deleted: int = cursor.rowcount
+        total += deleted
+        if deleted < PIECE:
+            break
     return total
 
 
@@ -78,4 +79,5 @@ def _shrink_dead_letters(max_bytes: int) -> int:
             " FROM issues_deadletter) sized WHERE total > %s)",
             [max_bytes],
         )
-        return cursor.rowcount
+        deleted: int = cursor.rowcount
+    return deleted

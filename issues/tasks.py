@@ -1,4 +1,4 @@
-"""Chains the steps. Every task asks the tables for due work; a message holds nothing."""
+"""Chains the steps. Each task asks the tables for due work; messages hold nothing."""
 
 import logging
 from collections.abc import Collection

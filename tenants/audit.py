@@ -32,7 +32,7 @@ class Actor:
             return cls(f"token {token.name}", None, address)
         user = request.user
         if isinstance(user, AbstractUser):
-            return cls(user.get_username(), user, address)  # type: ignore[arg-type]
+            return cls(user.get_username(), user, address)
         return cls("anonymous", None, address)
 
 

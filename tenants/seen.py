@@ -32,7 +32,7 @@ def resolve_tenants(wanted: Mapping[str, int], now: datetime) -> dict[str, int]:
             ignore_conflicts=True,
         )
         found |= _ids(names)
-        found |= {key: found[UNKNOWN_TENANT] for key in refused}
+        found |= dict.fromkeys(refused, found.get(UNKNOWN_TENANT, 0))
     return found
 
 

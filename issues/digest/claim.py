@@ -118,7 +118,8 @@ def lock_next(limit: int, noted: Collection[int]) -> list[int]:
             [list(noted), limit],
         )
         rows = cursor.fetchall()
-    ids, total = [], 0
+    ids: list[int] = []
+    total = 0
     for envelope_id, size in rows:
         total += size
         if ids and total > MAX_BATCH_BYTES:

@@ -25,10 +25,10 @@ COPY issues_event (event_id, project_id, issue_id, received, occurred, level,
     unhandled, environment_id, release_id, tenant_id, "user", transaction, title,
     tags, body) FROM STDIN (FORMAT BINARY)
 """
-EVENT_TYPES = (
-    "uuid int8 int8 timestamptz timestamptz int2 bool int8 int8 int8"
-    " varchar varchar varchar text[] bytea"
-).split()
+EVENT_TYPES = [
+    *("uuid", "int8", "int8", "timestamptz", "timestamptz", "int2", "bool"),
+    *("int8", "int8", "int8", "varchar", "varchar", "varchar", "text[]", "bytea"),
+]
 
 ADD_ISSUE_MINUTES = """
 INSERT INTO issues_issueminute AS old (issue_id, minute, environment_id, release_id,
@@ -106,6 +106,7 @@ class GroupedEvent:
     """A fresh event with the ids of all that it names; 0 where it names none."""
 
     event: NormalEvent
+    title: str
     project_id: int
     key_id: int
     issue: IssueRef
@@ -237,7 +238,7 @@ def _event_row(item: GroupedEvent) -> tuple[Any, ...]:
         item.tenant_id or None,
         event.user,
         event.transaction[:200],
-        event.title[:200],
+        item.title[:200],
         [f"{key}={value}" for key, value in searchable_tags(event)],
         pack(event.body),
     )

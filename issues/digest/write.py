@@ -11,7 +11,8 @@ from issues.digest import resolve, store
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.event import NormalEvent
 from issues.digest.parse import Parcel
-from issues.digest.resolve import IssueRef, Newcomer
+from issues.digest.requests import RequestSample
+from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
 from issues.grouping import Grouping, group
@@ -120,7 +121,6 @@ def _fresh(
         if key in new:
             rules = context.projects[parcel.project_id]
             grouping = group(event, rules.fingerprint_rules)
-            event.title = grouping.title
             fresh.append(
                 FreshEvent(
                     event,
@@ -148,6 +148,7 @@ def _resolve_names(
         if item.event.tenant:
             tenants.setdefault(item.event.tenant, item.key_id)
     for parcel in parcels:
+        told: SessionState | SessionBucket | RequestSample
         for told in (*parcel.sessions, *parcel.buckets, *parcel.requests):
             if told.release:
                 releases.setdefault((parcel.project_id, told.release), parcel.received)
@@ -178,6 +179,7 @@ def _group(
     return [
         GroupedEvent(
             event=item.event,
+            title=item.grouping.title,
             project_id=item.project_id,
             key_id=item.key_id,
             issue=issues[item.project_id][item.fingerprint],
