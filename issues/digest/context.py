@@ -1,5 +1,6 @@
 """What digest must know of the projects; read once per 10 s and process."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,6 +12,8 @@ from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
 from tenants.models import Project, ProjectKey
+
+logger = logging.getLogger(__name__)
 
 CACHE_SECONDS = 10.0
 
@@ -92,6 +95,6 @@ def _parsed(rules: Sequence[FingerprintRule]) -> list[Rule]:
     for rule in rules:
         try:
             parsed.append(parse_rule(rule.rule))
-        except RuleError:
-            continue
+        except RuleError as error:
+            logger.warning("fingerprint rule %s is skipped: %s", rule.pk, error)
     return parsed

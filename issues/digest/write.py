@@ -120,7 +120,7 @@ def _fresh(
     for key, (parcel, event) in events.items():
         if key in new:
             rules = context.projects[parcel.project_id]
-            grouping = group(event, rules.fingerprint_rules)
+            grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
             fresh.append(
                 FreshEvent(
                     event,

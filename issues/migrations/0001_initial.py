@@ -24,27 +24,6 @@ class Migration(migrations.Migration):
     operations = [
         TrigramExtension(),
         migrations.CreateModel(
-            name='Event',
-            fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('event_id', models.UUIDField()),
-                ('received', models.DateTimeField()),
-                ('occurred', models.DateTimeField()),
-                ('level', models.SmallIntegerField(choices=[(10, 'debug'), (20, 'info'), (30, 'warning'), (40, 'error'), (50, 'fatal')])),
-                ('unhandled', models.BooleanField()),
-                ('user', models.CharField(max_length=200)),
-                ('transaction', models.CharField(max_length=200)),
-                ('title', models.CharField(max_length=200)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
-                ('body', models.BinaryField(null=True)),
-            ],
-            options={
-                'db_table': 'issues_event',
-                'ordering': ['-id'],
-                'managed': False,
-            },
-        ),
-        migrations.CreateModel(
             name='DigestRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

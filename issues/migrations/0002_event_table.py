@@ -6,9 +6,25 @@ deleted release must not walk through every partition.
 
 from datetime import UTC, datetime
 
-from django.db import migrations
+from django.contrib.postgres.fields import ArrayField
+from django.db import migrations, models
 
 from issues.partitions import ensure_ahead
+
+LEVELS = [
+    (10, "debug"),
+    (20, "info"),
+    (30, "warning"),
+    (40, "error"),
+    (50, "fatal"),
+]
+
+
+def outside(to, **options):
+    return models.ForeignKey(
+        to=to, on_delete=models.DO_NOTHING, db_constraint=False, **options
+    )
+
 
 CREATE = """
 CREATE TABLE issues_event (
@@ -65,7 +81,34 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(CREATE, "DROP TABLE issues_event"),
+        migrations.RunSQL(
+            CREATE,
+            "DROP TABLE issues_event",
+            state_operations=[
+                migrations.CreateModel(
+                    name="Event",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("event_id", models.UUIDField()),
+                        ("received", models.DateTimeField()),
+                        ("occurred", models.DateTimeField()),
+                        ("level", models.SmallIntegerField(choices=LEVELS)),
+                        ("unhandled", models.BooleanField()),
+                        ("user", models.CharField(max_length=200)),
+                        ("transaction", models.CharField(max_length=200)),
+                        ("title", models.CharField(max_length=200)),
+                        ("tags", ArrayField(models.TextField())),
+                        ("body", models.BinaryField(null=True)),
+                        ("environment", outside("releases.environment", null=True)),
+                        ("issue", outside("issues.issue", related_name="event_set")),
+                        ("project", outside("tenants.project")),
+                        ("release", outside("releases.release", null=True)),
+                        ("tenant", outside("tenants.tenant", null=True)),
+                    ],
+                    options={"ordering": ["-id"]},
+                )
+            ],
+        ),
         migrations.RunPython(first_partitions, migrations.RunPython.noop),
         migrations.RunSQL(SETTINGS, migrations.RunSQL.noop),
     ]

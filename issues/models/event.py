@@ -46,8 +46,6 @@ class Event(models.Model):
     body = models.BinaryField(null=True)
 
     class Meta:
-        managed = False
-        db_table = "issues_event"
         ordering = ["-id"]
 
     def __str__(self) -> str:
