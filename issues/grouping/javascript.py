@@ -1,0 +1,102 @@
+"""What is stable in JavaScript errors: readable names, and one wording per failure.
+
+Part of grouping v1: another answer here splits issues. Change only in a new version.
+"""
+
+import re
+from functools import lru_cache
+
+# Bundlers shorten local names to three letters at most; methods keep theirs.
+_LONGEST_SHORTENED = 3
+_NOT_NAMES = frozenset(
+    {"anonymous", "eval", "global code", "module code", "native code", "eval code"}
+    | {"computed", "unknown", "undefined", "constructor", "default", "exports"}
+)
+_WRAPPERS = re.compile(
+    r"^(?:async|new|get|set|bound|static)\s+|\s*\[as [^\]]*\]$|[/<]+$"
+)
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$-]{3,}$")
+
+_PROPERTY = r"(?:[\w$\[\]'\"()?!., -]*[.\[])?['\"]?(?P<name>[\w$]+)['\"]?\]?"
+_NOTHING = r"(?P<nothing>undefined|null)"
+# Chromium, WebKit and Gecko say the same in different words, with shortened names.
+_WORDINGS = (
+    (
+        rf"Cannot (?:read|set) propert(?:y|ies) (?:'(?P<name>[^']+)' )?of {_NOTHING}"
+        r"(?: \((?:reading|setting) '(?P<other>[^']+)'\))?$",
+        "'{name}' of {nothing}",
+    ),
+    (
+        rf"{_NOTHING} is not an object \(evaluating '(?P<code>.+)'\)$",
+        "'{name}' of {nothing}",
+    ),
+    (
+        rf"can't access property (?:\"(?P<name>[^\"]+)\"|(?P<index>[\w$]+)), .+"
+        rf"{_NOTHING}$",
+        "'{name}' of {nothing}",
+    ),
+    (rf"{_PROPERTY} is not a function\b.*$", "'{name}' is not a function"),
+    (r"(?P<name>[\w$]+) is not defined$", "variable '{name}' is missing"),
+    (r"Can't find variable: (?P<name>[\w$]+)$", "variable '{name}' is missing"),
+    (
+        r"(?:Failed to fetch|Load failed|NetworkError when attempting to fetch "
+        r"resource)\.?(?: \([^)]*\))?$",
+        "a fetch failed",
+    ),
+    (
+        r"(?:Failed to fetch dynamically imported module|Importing a module script "
+        r"failed"
+        r"|error loading dynamically imported module|Loading (?:CSS )?chunk \S+ failed)"
+        r".*$",
+        "a part of the page could not be loaded",
+    ),
+    (
+        r"(?:Unexpected token .* in JSON at position|Unexpected (?:token|end of).*JSON"
+        r"|JSON\.parse: |JSON Parse error: |Expected .* in JSON at position"
+        r"|Unterminated string in JSON).*$",
+        "text that is no JSON was parsed as JSON",
+    ),
+    (
+        r"(?:Maximum call stack size exceeded|too much recursion)\.?.*$",
+        "recursion without end",
+    ),
+)
+_COMPILED = tuple((re.compile(pattern, re.S), words) for pattern, words in _WORDINGS)
+_LAST_PROPERTY = re.compile(r"(?:\.|\?\.|\[['\"])([\w$]+)(?:['\"]\])?(?:\(.*)?$", re.S)
+
+
+def readable_name(function: str) -> str:
+    """The part of a function's name that stays from build to build; "" for none.
+
+    ``Object.apply`` is ``apply``, ``a.hoursLeft`` is ``hoursLeft``; ``x``, ``S0`` and
+    ``HTMLButtonElement.<anonymous>`` tell nothing.
+    """
+    name = _WRAPPERS.sub("", _WRAPPERS.sub("", function.strip()))
+    last = name.rpartition(".")[2].strip("<>#/ ")
+    if len(last) <= _LONGEST_SHORTENED or last.lower() in _NOT_NAMES:
+        return ""
+    return last[:200] if _IDENTIFIER.match(last) else ""
+
+
+@lru_cache(maxsize=4096)
+def one_wording(message: str) -> str:
+    """The message in words that do not depend on browser and build."""
+    text = message[:600].strip()
+    for pattern, words in _COMPILED:
+        found = pattern.match(text)
+        if found:
+            return words.format(
+                name=_property(found), nothing=found.groupdict().get("nothing")
+            )
+    return text
+
+
+def _property(found: re.Match[str]) -> str:
+    named = found.groupdict()
+    if named.get("code"):
+        last = _LAST_PROPERTY.search(named["code"])
+        return last.group(1) if last else "?"
+    name = named.get("name") or named.get("other") or named.get("index") or "?"
+    # A bare shortened variable differs from build to build.
+    is_shortened = len(name) <= 2 and "." not in found.group().split(" is ")[0]
+    return "?" if is_shortened and " is " in found.group() else name
