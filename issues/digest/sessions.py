@@ -111,4 +111,4 @@ def _names(attrs: Any) -> tuple[str, str] | None:
 def _quantity(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return int(min(max(value, 0), MAX_QUANTITY))
+    return int(min(value, MAX_QUANTITY)) if value > 0 else 0

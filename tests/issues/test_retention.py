@@ -1,0 +1,94 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from issues import partitions, retention
+from issues.models import DeadLetter, IssueMinute, SeenEvent
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+
+
+def apply(**changes: int) -> dict[str, int]:
+    values = {
+        "event_days": 30,
+        "seen_days": 7,
+        "dead_letter_days": 30,
+        "dead_letter_bytes": 1 << 30,
+        **changes,
+    }
+    return retention.apply(NOW, seconds=10.0, **values)
+
+
+def minute_of(hours_ago: int) -> None:
+    IssueMinute.objects.create(
+        issue_id=hours_ago,
+        minute=NOW - timedelta(hours=hours_ago),
+        environment_id=1,
+        release_id=0,
+        tenant_id=0,
+        events=1,
+        unhandled=0,
+        level=40,
+        path_weight=1.0,
+    )
+
+
+def letter(size: int) -> DeadLetter:
+    return DeadLetter.objects.create(
+        project_id=1,
+        key_id=1,
+        kind="envelope",
+        received=NOW,
+        remote_addr="",
+        user_agent="",
+        origin="",
+        query="",
+        size=size,
+        body=b"x" * size,
+        error="broken",
+    )
+
+
+def test_issue_minutes_are_kept_for_48_hours() -> None:
+    minute_of(47)
+    minute_of(49)
+    apply()
+    assert list(IssueMinute.objects.values_list("issue_id", flat=True)) == [47]
+
+
+def test_event_ids_are_remembered_for_seven_days() -> None:
+    for days in (6, 8):
+        SeenEvent.objects.create(
+            project_id=days,
+            event_id="0" * 32,
+            received=NOW - timedelta(days=days),
+        )
+    apply()
+    assert SeenEvent.objects.get().project_id == 6
+
+
+def test_partitions_past_retention_are_dropped_and_those_ahead_made() -> None:
+    old = NOW.date() - timedelta(days=31)
+    kept = NOW.date() - timedelta(days=30)
+    partitions.create(old)
+    partitions.create(kept)
+    apply()
+    days = partitions.existing()
+    assert old not in days
+    assert {kept, NOW.date() + timedelta(days=14)} <= days
+
+
+def test_the_oldest_dead_letters_go_beyond_their_bytes() -> None:
+    first, second, third = letter(600), letter(300), letter(300)
+    apply(dead_letter_bytes=700)
+    left = set(DeadLetter.objects.values_list("pk", flat=True))
+    assert left == {second.pk, third.pk}
+    assert first.pk not in left
+
+
+def test_what_was_deleted_is_reported() -> None:
+    minute_of(60)
+    assert apply() == {"issues_issueminute": 1}
