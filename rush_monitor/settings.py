@@ -54,9 +54,9 @@ def database(name: str) -> dict[str, object] | None:
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """The networks and addresses that variable ``name`` lists."""
     found = []
-    for entry in env.list(name, []):
+    for entry in filter(None, map(str.strip, env.list(name, []))):
         try:
-            found.append(ip_network(entry.strip(), strict=False))
+            found.append(ip_network(entry, strict=False))
         except ValueError as error:
             raise ImproperlyConfigured(
                 f"{name}: {entry} is no network; list addresses or networks such as "
@@ -69,7 +69,7 @@ try:
     DEBUG = env.bool("DEBUG", False)
     DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var").expanduser().absolute()
     BASE_URL = env.str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [])
+    ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
     # Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1
     TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
     # Where a page's own server may forward envelopes; they name their DSN themselves.
@@ -183,6 +183,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
+AXES_VERBOSE = False
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 1  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
