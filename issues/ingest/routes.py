@@ -1,0 +1,56 @@
+"""Which paths are ingest: with or without the last slash, never a redirect."""
+
+import re
+from typing import NamedTuple
+
+_KINDS = frozenset({"envelope", "store", "security"})
+_SLASHES = re.compile("/{2,}")
+
+
+class Route(NamedTuple):
+    """An ingest path: ``kind`` is envelope, store, security or tunnel.
+
+    ``project`` is what stands in the path, "" for a tunnel.
+    """
+
+    kind: str
+    project: str
+
+
+class Router:
+    """Knows the URL prefix of the installation ("" or ``/rush``) and the tunnel."""
+
+    def __init__(self, prefix: str, tunnel_path: str) -> None:
+        self._prefix = prefix.rstrip("/")
+        self._tunnel = "/" + tunnel_path.strip("/")
+
+    def find(self, path: str) -> Route | None:
+        """The route of a path, with or without the prefix; None for Django's."""
+        parts = path.split("/")
+        if (
+            len(parts) == 5
+            and parts[1] == "api"
+            and parts[3] in _KINDS
+            and not parts[4]
+        ):
+            return _route(parts)
+        # The less usual spellings: prefix, no last slash, slashes of a DSN doubled.
+        path = self.strip(_SLASHES.sub("/", path)).rstrip("/")
+        if path == self._tunnel:
+            return Route("tunnel", "")
+        parts = path.split("/")
+        if len(parts) == 4 and parts[1] == "api" and parts[3] in _KINDS:
+            return _route(parts)
+        return None
+
+    def strip(self, path: str) -> str:
+        """The path without the installation's prefix."""
+        prefix = self._prefix
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            return path[len(prefix) :] or "/"
+        return path
+
+
+def _route(parts: list[str]) -> Route | None:
+    # /api/0 and /api/v1 are management, though they may end alike.
+    return None if parts[2] in {"", "0", "v1"} else Route(parts[3], parts[2])
