@@ -1,12 +1,44 @@
-"""Day partitions of the event table, by ``received`` in UTC."""
+"""Day partitions of the event table, by ``received`` in UTC.
+
+A day past retention is dropped, but of each issue the first and newest event and one
+per release stay as samples, in one more partition that holds all the days before.
+"""
 
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 DAYS_AHEAD = 14
 PARTITION = re.compile(r"issues_event_(\d{8})\Z")
+
+MAKE_SAMPLES = """
+CREATE TABLE IF NOT EXISTS issues_event_samples
+    (LIKE issues_event INCLUDING STORAGE INCLUDING INDEXES)
+"""
+DETACH_SAMPLES = """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_inherits
+            WHERE inhrelid = 'issues_event_samples'::regclass) THEN
+        ALTER TABLE issues_event DETACH PARTITION issues_event_samples;
+    END IF;
+END $$
+"""
+# The first of a release is new to the samples; the newest has none after it.
+KEEP_SAMPLES = """
+INSERT INTO issues_event_samples
+SELECT past.* FROM {day} past
+WHERE past.id IN (
+    SELECT min(id) FROM {day} p WHERE NOT EXISTS (
+        SELECT FROM issues_event_samples s WHERE s.issue_id = p.issue_id
+            AND s.release_id IS NOT DISTINCT FROM p.release_id)
+    GROUP BY issue_id, release_id
+) OR past.id IN (
+    SELECT newest.id FROM (SELECT issue_id, max(id) AS id FROM {day} GROUP BY 1) newest
+    WHERE NOT EXISTS (SELECT FROM issues_event e
+        WHERE e.issue_id = newest.issue_id AND e.id > newest.id)
+)
+"""
 
 
 def name_of(day: date) -> str:
@@ -47,10 +79,23 @@ def ensure_ahead(today: date) -> list[date]:
     return missing
 
 
-def drop_before(day: date) -> list[date]:
-    """Drop the partitions of the days before ``day``; returns what went."""
+def retire_before(day: date) -> list[date]:
+    """Drop the partitions of the days before ``day`` except for samples.
+
+    Returns the days that went. Each day is a transaction of its own; it waits at most
+    five seconds for the batches in work (OperationalError: try at the next tick).
+    """
     old = sorted(past for past in existing() if past < day)
-    with connection.cursor() as cursor:
-        for past in old:
-            cursor.execute(f"DROP TABLE IF EXISTS {name_of(past)}")
+    for past in old:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '5s'")
+            cursor.execute(MAKE_SAMPLES)
+            cursor.execute("LOCK TABLE issues_event IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(DETACH_SAMPLES)
+            cursor.execute(KEEP_SAMPLES.format(day=name_of(past)))
+            cursor.execute(f"DROP TABLE {name_of(past)}")
+            cursor.execute(
+                "ALTER TABLE issues_event ATTACH PARTITION issues_event_samples"
+                f" FOR VALUES FROM (MINVALUE) TO ('{past + timedelta(1)} 00:00+00')"
+            )
     return old

@@ -41,7 +41,7 @@ def apply(
     """Delete for at most ``seconds``; returns rows (partitions: days) per table."""
     deadline = monotonic() + seconds
     partitions.ensure_ahead(now.date())
-    dropped = partitions.drop_before(now.date() - timedelta(days=event_days))
+    dropped = partitions.retire_before(now.date() - timedelta(days=event_days))
     gone = {"issues_event": len(dropped)}
     kept = [
         *FIXED,
