@@ -33,30 +33,33 @@ def merge(target: Issue, others: Iterable[Issue], actor: Actor) -> Issue:
     """
     root_id = target.merged_into_id or target.pk
     chosen = {other.pk for other in others}
-    locked = _lock_with_children({root_id, *chosen})
+    locked, stats = _lock_with_children({root_id, *chosen})
     root = locked[root_id]
     joining = [
         row for row in locked.values() if root_id not in {row.pk, row.merged_into_id}
     ]
     _refuse_unfit(root, joining, chosen)
     now = timezone.now()
-    _take_in(root, joining, now)
+    _take_in(root, joining, stats, now)
     Issue.objects.filter(pk__in=[row.pk for row in joining]).update(merged_into=root)
     hitlist.end([row.pk for row in joining], actor, "merged")
     _note_merge(root, [row for row in joining if row.pk in chosen], actor, now)
     return Issue.objects.select_related("project", "stats").get(pk=root_id)
 
 
-def _lock_with_children(ids: Collection[int]) -> dict[int, Issue]:
-    """These issues and what is merged into them, locked in id order.
+def _lock_with_children(
+    ids: Collection[int],
+) -> tuple[dict[int, Issue], dict[int, IssueStats]]:
+    """These issues and what is merged into them, with their numbers.
 
-    FOR UPDATE shuts out a digest that holds FOR KEY SHARE while it counts by
-    ``merged_into``, so that no event counts at the child alone.
+    Stats are locked before issues and both in id order, as digest does it.
     """
     children = Issue.objects.filter(merged_into__in=ids)
     wanted = {*ids, *children.values_list("pk", flat=True)}
+    stats = IssueStats.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    numbers = {row.pk: row for row in stats}
     rows = (
-        Issue.objects.select_for_update(of=("self",))
+        Issue.objects.select_for_update(of=("self",), no_key=True)
         .select_related("project")
         .filter(pk__in=wanted)
         .order_by("pk")
@@ -66,7 +69,7 @@ def _lock_with_children(ids: Collection[int]) -> dict[int, Issue]:
     present = set(children.values_list("pk", flat=True))
     if not {*ids, *present} <= locked.keys():
         raise MergeError("These issues have just changed: look at them again.")
-    return locked
+    return locked, numbers
 
 
 def _refuse_unfit(root: Issue, joining: Collection[Issue], chosen: set[int]) -> None:
@@ -89,9 +92,13 @@ def _refuse_unfit(root: Issue, joining: Collection[Issue], chosen: set[int]) -> 
             )
 
 
-def _take_in(root: Issue, joining: Collection[Issue], now: datetime) -> None:
+def _take_in(
+    root: Issue,
+    joining: Collection[Issue],
+    stats: Mapping[int, IssueStats],
+    now: datetime,
+) -> None:
     """Add the joining families to the root's numbers; leave each child its own."""
-    stats = _lock_stats({root.pk, *(row.pk for row in joining)})
     top = stats[root.pk]
     for row in joining:
         if row.merged_into_id is None:
@@ -108,19 +115,14 @@ def _take_in(root: Issue, joining: Collection[Issue], now: datetime) -> None:
         own.score = own.exponent = 0.0
         own.parts, own.changed_at = {}, None
     top.changed_at = now
-    _save(stats)
+    _save([top, *(stats[row.pk] for row in joining)])
     first = min(row.first_seen for row in (root, *joining))
     Issue.objects.filter(pk=root.pk).update(first_seen=first)
 
 
-def _lock_stats(ids: Collection[int]) -> dict[int, IssueStats]:
-    rows = IssueStats.objects.select_for_update().filter(pk__in=ids).order_by("pk")
-    return {row.pk: row for row in rows}
-
-
-def _save(stats: Mapping[int, IssueStats]) -> None:
+def _save(stats: Iterable[IssueStats]) -> None:
     IssueStats.objects.bulk_update(
-        stats.values(),
+        stats,
         [
             "events",
             "last_seen",
@@ -161,14 +163,14 @@ def unmerge(issue: Issue, actor: Actor) -> Issue:
     root_id = Issue.objects.values_list("merged_into", flat=True).get(pk=issue.pk)
     if root_id is None:
         raise MergeError(f"{issue.title!r} is not merged into another issue.")
-    locked = _lock_with_children({root_id})
+    locked, stats = _lock_with_children({root_id})
     row = locked.pop(issue.pk, None)
     if row is None or row.merged_into_id != root_id:
         raise MergeError("These issues have just changed: look at them again.")
     now, root = timezone.now(), locked[root_id]
     row.merged_into = None
     row.save(update_fields=["merged_into"])
-    _give_back(root, row, locked, now)
+    _give_back(stats[root_id], stats[row.pk], locked, now)
     into = {"issue": row.pk, "title": row.title}
     history.write(
         actor,
@@ -190,22 +192,20 @@ def unmerge(issue: Issue, actor: Actor) -> Issue:
 
 
 def _give_back(
-    root: Issue, child: Issue, family: Mapping[int, Issue], now: datetime
+    top: IssueStats, own: IssueStats, family: Collection[int], now: datetime
 ) -> None:
     """Take the child's events off the root; date the root by those that remain."""
-    stats = _lock_stats({root.pk, child.pk})
-    top, own = stats[root.pk], stats[child.pk]
     top.events -= own.events
     top.changed_at = own.changed_at = now
     newest = _newest_event(family)
     if newest:
         top.last_seen, top.last_release_id = newest.received, newest.release_id or 0
-    _save(stats)
+    _save([top, own])
     first = Fingerprint.objects.filter(issue__in=family).aggregate(
         at=Min("first_seen")
     )["at"]
     if first:
-        Issue.objects.filter(pk=root.pk).update(first_seen=first)
+        Issue.objects.filter(pk=top.pk).update(first_seen=first)
 
 
 def _newest_event(issue_ids: Iterable[int]) -> Event | None:

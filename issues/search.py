@@ -16,9 +16,18 @@ from django.utils import timezone
 
 from issues.models import Event, Issue
 from issues.models.issue import IssueQuerySet
-from issues.terms import TERMS, Asked, SearchError, family, tagged
+from issues.terms import TERMS, Asked, SearchError, family, hit, tagged
 
-__all__ = ["SearchError", "Term", "as_event_id", "parse", "search"]
+__all__ = [
+    "SearchError",
+    "Term",
+    "as_event_id",
+    "family",
+    "hit",
+    "parse",
+    "search",
+    "tagged",
+]
 
 LONGEST = 1000  # characters of a search
 

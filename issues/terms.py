@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.dateparse import parse_date, parse_datetime
 
@@ -45,15 +45,30 @@ class Asked:
     user: User | None
 
 
+# Up to so many issues a condition is answered by their ids.
+FEW = 1000
+
+
 def family(condition: Q) -> Q:
-    """Shown issues that meet ``condition``, or show a merged issue that does."""
+    """Shown issues that meet ``condition``, or show a merged issue that does.
+
+    PostgreSQL cannot choose one plan for rare and common words: a rare one must start
+    at its index, a common one must be checked along the order of the list until a page
+    is full. So this looks first, and reads at most FEW issues for it.
+    """
     matching = Issue.objects.filter(condition)
-    return Q(pk__in=matching.values(shown=Coalesce("merged_into_id", "pk")))
+    shown = matching.values_list(Coalesce("merged_into_id", "pk"), flat=True)
+    few = list(shown[: FEW + 1])
+    if len(few) <= FEW:
+        return Q(pk__in=set(few))
+    # As ids, not as a subquery: that would be hashed whole for every page.
+    merged = matching.filter(merged_into__isnull=False)
+    return condition | Q(pk__in=set(merged.values_list("merged_into_id", flat=True)))
 
 
 def holding(details: QuerySet[Any]) -> Q:
     """Shown issues with a row in ``details``, a counter table with ``issue_id``."""
-    return family(Q(pk__in=details.values("issue_id")))
+    return family(Q(Exists(details.filter(issue_id=OuterRef("pk")))))
 
 
 def tagged(key: str, value: str) -> Q:
@@ -71,9 +86,11 @@ def in_release(releases: QuerySet[Release]) -> Q:
     """Shown issues with events of one of these releases, each in its own project."""
     condition = Q(pk__in=[])
     for project_id, version in releases.values_list("project_id", "version"):
-        rows = IssueTag.objects.filter(key="release", value=version)
-        condition |= Q(project=project_id) & holding(rows)
-    return condition
+        rows = IssueTag.objects.filter(
+            issue_id=OuterRef("pk"), key="release", value=version[:200]
+        )
+        condition |= Q(Exists(rows), project=project_id)
+    return family(condition)
 
 
 def newest_releases() -> QuerySet[Release]:
@@ -90,12 +107,6 @@ def like(field: str, value: str) -> Q:
     if value.index("*") == len(value) - 1:
         return Q((f"{field}__startswith", value[:-1]))
     return Q((f"{field}__regex", f"^{'.*'.join(map(re.escape, value.split('*')))}$"))
-
-
-def _own_or_merged(condition: Q) -> Q:
-    """As ``family``, for a column that many issues share: the merged are the few."""
-    merged = Issue.objects.filter(condition, merged_into__isnull=False)
-    return condition | Q(pk__in=merged.values("merged_into_id"))
 
 
 def _is(value: str, asked: Asked) -> Q:
@@ -124,7 +135,7 @@ def _level(value: str, asked: Asked) -> Q:
             f"level:{value} is not known: write level:error or level:>=warning, with "
             f"one of {', '.join(levels)}."
         )
-    return _own_or_merged(Q((f"level__{lookup}", levels[name.lower()])))
+    return family(Q((f"level__{lookup}", levels[name.lower()])))
 
 
 def _operator(value: str) -> tuple[str, str]:
@@ -134,7 +145,7 @@ def _operator(value: str) -> tuple[str, str]:
 
 
 def _platform(value: str, asked: Asked) -> Q:
-    return _own_or_merged(like("platform", value))
+    return family(like("platform", value))
 
 
 def _project(value: str, asked: Asked) -> Q:
@@ -189,7 +200,7 @@ def _environment(value: str, asked: Asked) -> Q:
 def _release(value: str, asked: Asked) -> Q:
     if value.lower() == "latest":
         return in_release(newest_releases())
-    return tagged("release", value)
+    return tagged("release", value[:200])
 
 
 def _user(value: str, asked: Asked) -> Q:

@@ -72,8 +72,9 @@ RETURNING issue_id, xmax = 0
 ADD_ISSUE_TAGS = f"""
 INSERT INTO issues_issuetag (issue_id, key, value)
 SELECT i, k, v FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS row (i, k, v)
-WHERE (SELECT count(*) FROM issues_issuetag t WHERE t.issue_id = i AND t.key = k)
-    < {IssueTag.VALUE_CAP}
+WHERE k IN ('environment', 'release')
+    OR (SELECT count(*) FROM issues_issuetag t WHERE t.issue_id = i AND t.key = k)
+        < {IssueTag.VALUE_CAP}
 ON CONFLICT DO NOTHING
 """
 ADD_STATS = f"""

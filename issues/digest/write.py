@@ -227,7 +227,12 @@ def _tags(
     tags = set()
     for item in grouped:
         skipped = context.projects[item.project_id].tenant_tags
-        for key, value in store.searchable_tags(item.event):
+        pairs = [
+            *store.searchable_tags(item.event),
+            ("environment", item.event.environment),
+            ("release", item.event.release[:200]),
+        ]
+        for key, value in pairs:
             if value and key not in skipped:
                 tags.add((item.issue.issue_id, key, value))
     return tags

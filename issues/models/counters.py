@@ -80,6 +80,10 @@ class IssueUser(models.Model):
     user = models.CharField(max_length=200)
     last_seen = models.DateTimeField()
 
+    class Meta:
+        # "What hit this user": the search term user:id:42.
+        indexes = [models.Index(fields=["user"], name="issueuser_user")]
+
     def __str__(self) -> str:
         return self.user
 

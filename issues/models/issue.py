@@ -105,6 +105,9 @@ class Issue(models.Model):
                 OpClass(Upper("culprit"), name="gin_trgm_ops"),
                 name="issue_culprit_search",
             ),
+            GinIndex(
+                OpClass(Upper("value"), name="gin_trgm_ops"), name="issue_value_search"
+            ),
             # The tick that reopens archived issues when their time is over.
             models.Index(
                 fields=["archived_until"],
