@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,10 @@ Become = Callable[[], None]
 _LIBC = None if sys.platform == "win32" else ctypes.CDLL(None, use_errno=True)
 _HAS_PROC = Path("/proc/self/stat").exists()
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _CLONE_NEWUSER = 0x10000000
+# What a forked child must not inherit a handler of.
+_RESET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
 def start(
@@ -41,11 +45,8 @@ def start(
     def before_exec() -> None:
         if become:
             become()
-        if sys.platform == "linux":
-            # After become(): the kernel forgets the signal when the user changes.
-            _call("prctl", _PR_SET_PDEATHSIG, int(death_signal))
-            if os.getppid() != parent:
-                os._exit(1)
+        # After become(): the kernel forgets the signal when the user changes.
+        _die_with(parent, death_signal)
 
     return subprocess.Popen(
         list(argv),
@@ -61,8 +62,82 @@ def start(
     )
 
 
+def _die_with(parent: int, death_signal: signal.Signals) -> None:
+    if sys.platform == "linux":
+        _call("prctl", _PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+class Forked:
+    """A child that is a copy of this process: its id, and its end."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def wait(self) -> int:
+        """Its exit status, the negative signal number when it was killed."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def fork(
+    run: Callable[[], object], *, title: str, output: int, keep: Sequence[int] = ()
+) -> Forked:
+    """Run a function in a copy of this process, which shares what is loaded.
+
+    The copy is to the caller what ``start`` makes of a program: a session of its own,
+    both output streams in ``output``, no open file but those and ``keep``, default
+    signal handlers, and SIGTERM when the calling thread ends.
+    """
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Else a stop signal sent to the newborn would be noted by our handler, and lost.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _RESET)
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return Forked(pid)
+    status = 1
+    try:
+        _leave_parent(parent, title, output, keep)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        run()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(bool(end.code))
+    except BaseException:  # whatever it is, it must not unwind into the parent's code
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _leave_parent(parent: int, title: str, output: int, keep: Sequence[int]) -> None:
+    os.setsid()
+    _die_with(parent, signal.SIGTERM)
+    signal.set_wakeup_fd(-1)
+    for number in _RESET:
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":
+        # What `ps -o comm` and `top` show; the command line stays the parent's.
+        name = ctypes.create_string_buffer(f"rush:{title}".encode()[:15])
+        _call("prctl", _PR_SET_NAME, ctypes.addressof(name))
+    null = os.open(os.devnull, os.O_RDONLY)
+    for fd, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(fd, target)
+    lowest = 3
+    for fd in sorted(keep):
+        os.closerange(lowest, fd)
+        lowest = fd + 1
+    os.closerange(lowest, os.sysconf("SC_OPEN_MAX"))
+
+
 def _call(function: str, *arguments: int) -> None:
-    if getattr(_LIBC, function)(*arguments) != 0:
+    wide = (ctypes.c_ulong(argument) for argument in arguments)
+    if getattr(_LIBC, function)(*wide) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{function}: {os.strerror(number)}")
 

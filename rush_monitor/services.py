@@ -1,0 +1,96 @@
+"""The processes that ``up`` keeps running, each a function that ends on SIGTERM.
+
+``up`` forks them from one process that has loaded what they share: that takes half of
+the memory of loading it in each, and a killed one answers again within milliseconds.
+Where forking is not safe (macOS) each runs as ``manage.py service <name>``.
+"""
+
+import gc
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import OutputWrapper
+from django.urls import get_resolver
+
+from rush_monitor.celery import app
+from rush_monitor.first_run import prepare_database, welcome
+from rush_monitor.serve import serve
+
+# Imported late by those who use them; loaded early, all services share them.
+SHARED = (
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.concurrency.thread",
+    "django.core.wsgi",
+    "issues.ingest.endpoint",
+    "kombu.transport.redis",
+    "rush_monitor.upstream",
+)
+
+# Without these, workers talk to each other through the broker; ours have no need.
+ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def load_shared() -> None:
+    """Load what services share, and keep the garbage collector from touching it."""
+    for module in SHARED:
+        import_module(module)
+    app.loader.import_default_modules()
+    app.finalize()
+    get_resolver().url_patterns  # noqa: B018  (imports every view)
+    gc.collect()
+    gc.freeze()
+
+
+def front(fd: int) -> None:
+    serve("asgi", fd)
+
+
+def django(fd: int) -> None:
+    # Nothing need be collected there, but whitenoise wants to see it.
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    serve("wsgi", fd)
+
+
+def digest(_fd: int) -> None:
+    _work("digest", "--queues=digest", "--pool=prefork", "--concurrency=1")
+
+
+def worker(_fd: int) -> None:
+    # Threads: deliveries wait for strangers, and no pool process is needed.
+    _work("worker", "--queues=watch,notify,upkeep", "--pool=threads", "--concurrency=3")
+
+
+def _work(name: str, *options: str) -> None:
+    # Our tasks carry no pickles, which is what makes a worker of root dangerous.
+    warnings.filterwarnings("ignore", message=".*superuser privileges")
+    node = f"--hostname={name}-{os.getpid()}@%h"
+    app.worker_main(["--quiet", "worker", node, *ALONE, *options])
+
+
+def beat(_fd: int) -> None:
+    app.Beat(schedule=str(settings.DATA_DIR / "beat"), quiet=True).run()
+
+
+def demo(_fd: int) -> None:
+    call_command("demo")
+
+
+def prepare(fd: int) -> None:
+    """Migrate and make the first account; what the person should read goes to fd."""
+    text = welcome(prepare_database(log=OutputWrapper(sys.stderr)))
+    with open(fd, "w", encoding="utf-8") as answer:
+        answer.write(text)
+
+
+# Each takes the file descriptor that it serves from or answers to, -1 without one.
+SERVICES: dict[str, Callable[[int], None]] = {
+    service.__name__: service
+    for service in (front, django, digest, worker, beat, demo, prepare)
+}
