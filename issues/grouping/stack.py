@@ -15,8 +15,8 @@ from issues.grouping.javascript import readable_name
 from issues.grouping.outcome import Part
 
 MAX_CONTEXT = 120
-# From this size on a stack in which frames repeat is a recursion without end.
-RUNAWAY = 50
+# From this size on a stack is a recursion without end if half of it repeats.
+RUNAWAY = 40
 _JAVASCRIPT = frozenset({"javascript", "node", "react-native", "bun", "deno"})
 _WITH_SOURCE = frozenset({"python", "php", "ruby"})
 # Chunks of libraries, as bundlers and their guides name them.
@@ -25,6 +25,10 @@ _LIBRARY_CHUNKS = frozenset(
 )
 _SCRIPT = re.compile(r"\.(?:m?jsx?|cjs|[mc]?tsx?|vue|svelte|astro|jsbundle)$")
 _PAGE = re.compile(r"\.(?:html?|php|aspx?|liquid)$")
+_LIBRARY_PATH = re.compile(
+    r"[\\/](?:(?:site|dist)-packages|node_modules|gems|lib(?:64)?[\\/]python\d[\d.]*)"
+    r"[\\/]|^(?:<frozen|node:|internal/|/usr/lib/|/usr/local/lib/)"
+)
 _COUNTERS = re.compile(
     r"(?<=lambda)\$(?:\w+\$)?\d+|\$\$Lambda[$/][\w/.]*|\$\$(?:Enhancer|FastClass)\w*"
     r"|\$\$\w*CGLIB\w*\$\$\w*|\$Proxy\d+|_\$\$_jvst\w*|_{2,3}\d{4,}_\d{4,}$|::h[0-9a-f]{16}$"
@@ -65,7 +69,9 @@ def place_frames(
     """The frames that contribute, outermost first, and all of them as described.
 
     The application's own frames; where there are none, all. Without those that say
-    nothing, and without repetitions by recursion.
+    nothing, and without repetitions by recursion. A frame that the client marks
+    neither way (the Python SDK: code outside of the working directory and of
+    site-packages) is own unless its path is a runtime's or a package's.
     """
     family = (
         "javascript"
@@ -76,13 +82,14 @@ def place_frames(
     own = [
         (text, frame)
         for text, frame in zip(described, frames, strict=True)
-        if frame.in_app is True and text.text and not text.is_library
+        if frame.in_app is not False
+        and text.text
+        and not text.is_library
+        and (frame.in_app or not _is_library_path(frame.abs_path or frame.filename))
     ]
     if not own:
-        pairs = list(zip(described, frames, strict=True))
-        own = [(t, f) for t, f in pairs if t.text and f.in_app is not False] or [
-            (t, f) for t, f in pairs if t.text
-        ]
+        pairs = zip(described, frames, strict=True)
+        own = [(text, frame) for text, frame in pairs if text.text]
     return _without_recursion(own), described
 
 
@@ -99,6 +106,11 @@ def _described(frame: Frame, family: str) -> FrameText:
     if family == "javascript":
         return _javascript(frame.function, filename, context, frame.mapped)
     return _other(frame.module, frame.function, filename, context, family)
+
+
+@lru_cache(maxsize=4096)
+def _is_library_path(path: str) -> bool:
+    return _LIBRARY_PATH.search(path) is not None
 
 
 @lru_cache(maxsize=16384)
@@ -185,10 +197,10 @@ def _without_recursion(pairs: Sequence[tuple[FrameText, Frame]]) -> list[FrameTe
             (text.text, frame.function, frame.lineno, frame.colno)
             for text, frame in pairs
         )
-        repeated = {key[0] for key, times in calls.items() if times >= RUNAWAY // 10}
-        if repeated:
+        again = {key: times for key, times in calls.items() if times >= RUNAWAY // 10}
+        if 2 * sum(again.values()) >= len(pairs):
             distinct = {text.text: text for text, _ in pairs}
-            return [distinct[key] for key in sorted(repeated)]
+            return [distinct[text] for text in sorted({key[0] for key in again})]
     kept: list[FrameText] = []
     previous: tuple[FrameText, Frame] | None = None
     for text, frame in pairs:
