@@ -8,6 +8,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
+
+import psycopg
 
 from rush_monitor.embedded import Binaries, postgres_for
 from rush_monitor.spawn import Become, birth, start, stop_stray, wait_until, works_in
@@ -18,6 +21,7 @@ from rush_monitor.unprivileged import (
     unprivileged,
 )
 
+START_SECONDS = 60.0
 NAME = "rush_monitor"  # of the database and of its only user
 
 # The three settings behind "200 means durable": given on the command line, where no
@@ -78,37 +82,41 @@ class Postgres:
     def prepare(self) -> None:
         """Stop what a killed parent left, make the cluster, write its settings."""
         make_directories(self.data_dir, self.run_dir)
-        self.stop_left_over()
+        _stop_left_over(self.cluster)
         if not self.cluster.exists():
             self._make_cluster()
+        self._configure(self.cluster)
+
+    def _configure(self, cluster: Path) -> None:
         own = self.data_dir / "postgres.conf"
         text = CONFIGURATION.format(run_dir=_quoted(self.run_dir), own=own)
         if own.exists():
             text += f"include '{_quoted(own)}'\n"
-        (self.cluster / "postgresql.conf").write_text(text, encoding="utf-8")
+        (cluster / "postgresql.conf").write_text(text, encoding="utf-8")
 
-    def argv(self) -> list[str]:
+    def argv(self, cluster: Path) -> list[str]:
         settings = (
             DURABLE
             if self.durable
             else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
         )
         pins = [part for setting in settings for part in ("-c", setting)]
-        return [self.binaries.path("postgres"), "-D", str(self.cluster), *pins]
+        return [self.binaries.path("postgres"), "-D", str(cluster), *pins]
 
     @cached_property
     def account(self) -> Account | None:
         """Who runs the server instead of root; None for an ordinary user."""
-        return unprivileged(self.data_dir, self.run_dir, self.cluster, self.argv()[0])
+        postgres = self.binaries.path("postgres")
+        return unprivileged(self.data_dir, self.run_dir, self.cluster, postgres)
 
     @property
     def _become(self) -> Become | None:
         return self.account.become if self.account else None
 
     def _make_cluster(self) -> None:
-        """initdb beside the final place, renamed when whole: half a cluster never
-        starts. The database is made before the server ever listens."""
+        """initdb beside the final place, and rename: half a cluster never starts."""
         fresh = self.data_dir / "postgres.new"
+        _stop_left_over(fresh)
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         if self.account:
@@ -124,95 +132,111 @@ class Postgres:
         self._run([*initdb, *options, *locale])
         # Who may pass the 0700 directory of the socket is the user; nobody else is.
         (fresh / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
-        self._single_user(fresh, "postgres", f"CREATE DATABASE {NAME}")
-        extension = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
-        with contextlib.suppress(EngineError):  # Debian's server without contrib
-            self._single_user(fresh, NAME, extension)
+        self._configure(fresh)
+        # Not in single-user mode: what is made there, pg_dump takes for built in.
+        with self._serving(fresh), self._connection() as session:
+            session.execute(f"CREATE DATABASE {NAME}")
         fresh.rename(self.cluster)
 
-    def _single_user(self, cluster: Path, database: str, sql: str) -> None:
-        postgres = [self.binaries.path("postgres"), "--single", "-D", str(cluster)]
-        self._run([*postgres, "-c", "exit_on_error=true", database], f"{sql}\n")
+    def _connection(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host=str(self.run_dir), user=NAME, dbname="postgres", autocommit=True
+        )
 
-    def _run(self, argv: Sequence[str], text: str = "") -> None:
+    def _run(self, argv: Sequence[str]) -> None:
         child = start(
             argv,
             env=_clean_environment(),
             cwd=self.data_dir,
             become=self._become,
-            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        output, _ = child.communicate(text.encode())
+        output, _ = child.communicate()
         if child.returncode != 0:
             lines = output.decode(errors="replace").strip().splitlines()
             errors = [line for line in lines if "error" in line.lower()]
             reason = (errors or lines[-1:] or ["no output"])[0]
             raise EngineError(f"{Path(argv[0]).name} failed: {reason}")
 
-    def spawn(self, output: int | None) -> subprocess.Popen[bytes]:
+    def spawn(self, output: int) -> subprocess.Popen[bytes]:
         """Start the server; SIGINT stops it fast and clean."""
+        return self._spawn(self.cluster, output)
+
+    def _spawn(self, cluster: Path, output: int) -> subprocess.Popen[bytes]:
         return start(
-            self.argv(),
+            self.argv(cluster),
             env=_clean_environment(),
             cwd=self.data_dir,
             become=self._become,
             death_signal=signal.SIGINT,
             stdout=output,
-            stderr=subprocess.STDOUT if output is not None else None,
+            stderr=subprocess.STDOUT,
         )
-
-    def _pid_file(self) -> list[str]:
-        try:
-            text = (self.cluster / "postmaster.pid").read_text(encoding="utf-8")
-        except OSError:
-            return []
-        return text.splitlines()
 
     def is_ready(self, pid: int) -> bool:
         """Whether the server ``pid`` takes queries; as pg_ctl reads postmaster.pid."""
-        lines = self._pid_file()
-        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-    def stop_left_over(self) -> None:
-        """Stop the server that a killed parent left behind.
-
-        The caller holds the lock of the data directory, so it is nobody else's.
-        """
-        lines = self._pid_file()
-        pid = int(lines[0]) if lines and lines[0].isdigit() else 0
-        if not pid or not birth(pid):
-            return
-        if not works_in(pid, self.cluster):
-            # The id went to another program, for which PostgreSQL would wait.
-            (self.cluster / "postmaster.pid").unlink()
-            return
-        for number in (signal.SIGINT, signal.SIGQUIT):
-            if stop_stray(pid, number, 10):
-                return
-        raise EngineError(
-            f"PostgreSQL (pid {pid}) of an earlier run does not stop: kill {pid}."
-        )
+        return _is_ready(self.cluster, pid)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Run the server for the length of the block."""
         self.prepare()
-        log = self.data_dir / "postgres.log"
-        with log.open("wb") as output:
-            server = self.spawn(output.fileno())
-        try:
-            wait_until(
-                lambda: self.is_ready(server.pid) or server.poll() is not None, 60
-            )
-            if not self.is_ready(server.pid):
-                lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-                raise EngineError(f"PostgreSQL does not start: {(lines or ['?'])[-1]}")
+        with self._serving(self.cluster):
             yield
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait()
+
+    @contextlib.contextmanager
+    def _serving(self, cluster: Path) -> Iterator[None]:
+        with TemporaryFile() as log:
+            server = self._spawn(cluster, log.fileno())
+            try:
+                wait_until(
+                    lambda: _is_ready(cluster, server.pid) or server.poll() is not None,
+                    START_SECONDS,
+                )
+                if not _is_ready(cluster, server.pid):
+                    log.seek(0)
+                    lines = log.read().decode(errors="replace").split("\n")
+                    reason = next((x for x in lines if "FATAL" in x), "no reason given")
+                    raise EngineError(f"PostgreSQL does not start: {reason}")
+                yield
+            finally:
+                server.send_signal(signal.SIGINT)
+                server.wait()
+
+
+def _pid_file(cluster: Path) -> list[str]:
+    try:
+        text = (cluster / "postmaster.pid").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return text.splitlines()
+
+
+def _stop_left_over(cluster: Path) -> None:
+    """Stop the server that a killed parent left behind.
+
+    The caller holds the lock of the data directory, so it is nobody else's.
+    """
+    lines = _pid_file(cluster)
+    pid = int(lines[0]) if lines and lines[0].isdigit() else 0
+    if not pid or not birth(pid):
+        return
+    if not works_in(pid, cluster):
+        # The id went to another program, for which PostgreSQL would wait.
+        (cluster / "postmaster.pid").unlink()
+        return
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if stop_stray(pid, number, 10):
+            return
+    raise EngineError(
+        f"PostgreSQL (pid {pid}) of an earlier run does not stop: kill {pid}."
+    )
+
+
+def _is_ready(cluster: Path, pid: int) -> bool:
+    lines = _pid_file(cluster)
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def _clean_environment() -> dict[str, str]:

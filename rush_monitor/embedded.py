@@ -135,12 +135,10 @@ class Valkey:
         pairs = (part for key, value in options.items() for part in (f"--{key}", value))
         return [str(_valkey_binary()), *pairs]
 
-    def spawn(self, output: int | None) -> subprocess.Popen[bytes]:
+    def spawn(self, output: int) -> subprocess.Popen[bytes]:
+        """Start the server; SIGTERM stops it."""
         return start(
-            self.argv(),
-            cwd=self.run_dir,
-            stdout=output,
-            stderr=subprocess.STDOUT if output is not None else None,
+            self.argv(), cwd=self.run_dir, stdout=output, stderr=subprocess.STDOUT
         )
 
     def is_ready(self, pid: int = 0) -> bool:
