@@ -5,6 +5,7 @@ dead letter. Operational errors (connection, deadlock, full disk) roll back and 
 the caller's to retry: they never make dead letters.
 """
 
+import gc
 import logging
 import traceback
 from collections.abc import Sequence
@@ -117,7 +118,17 @@ class Digest:
         self, ids: Sequence[int], run_id: int
     ) -> tuple[BatchResult, set[tuple[int, str, str]]]:
         self.context.refresh()
-        rows = claim.take(ids)
+        # A batch is a hundred thousand dicts without cycles, all dead at its end: the
+        # collector would walk them again and again (a third of the time, measured).
+        gc.disable()
+        try:
+            return self._digest_taken(claim.take(ids), run_id)
+        finally:
+            gc.enable()
+
+    def _digest_taken(
+        self, rows: Sequence[ClaimedEnvelope], run_id: int
+    ) -> tuple[BatchResult, set[tuple[int, str, str]]]:
         parcels, dead = [], 0
         for row in rows:
             try:
@@ -148,6 +159,7 @@ class Digest:
                 total.dead += deadletters.bury(ids[0], repr(error), _trace(error))
             total.envelopes = 1
             return total
+        logger.warning("a batch of %s is halved: %r", len(ids), error)
         middle = len(ids) // 2
         for half in (ids[:middle], ids[middle:]):
             result = self._these(half)

@@ -182,7 +182,7 @@ class Tally:
 
     def _add_issue(self, item: GroupedEvent, level: int, seconds: float) -> None:
         issue_id, tenant_id, event = item.issue.issue_id, item.tenant_id, item.event
-        unhandled = not event.handled
+        unhandled = int(not event.handled)
         minute = int(seconds // 60)
         key = (issue_id, minute, item.environment_id, item.release_id, tenant_id)
         row = self.minutes.get(key)

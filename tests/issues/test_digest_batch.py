@@ -94,6 +94,19 @@ def test_every_counter_equals_the_rows(key: ProjectKey, digest: Digest) -> None:
     assert Issue.objects.get().level == 50
 
 
+def test_handled_and_unhandled_events_of_an_issue_share_a_batch(
+    key: ProjectKey, digest: Digest
+) -> None:
+    handled = event()
+    handled["exception"]["values"][0]["mechanism"]["handled"] = True
+    put(key, envelope(item("event", handled)))
+    put_event(key)
+    put_event(key, tags={"tenant": "shop-2"})
+    digest.batch()
+    unhandled = IssueMinute.objects.order_by("unhandled").values_list("unhandled")
+    assert list(unhandled) == [(1,), (1,)]
+
+
 def test_a_repeated_event_id_counts_once(key: ProjectKey, digest: Digest) -> None:
     body = envelope(item("event", event()))
     put(key, body)
