@@ -33,7 +33,7 @@ LONGEST = 1000  # characters of a search
 
 _TERM = re.compile(
     r"""(?P<negated>!)?
-    (?:(?:tags\[(?P<tag>[^\]\s]+)\]|(?P<key>[A-Za-z][\w.-]*)):)?
+    (?:(?:tags\[(?P<tag>[^\]\s]+)\]|(?P<key>[A-Za-z][\w.-]*)):)?+
     (?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s"]\S*)?)(?=\s|\Z)""",
     re.VERBOSE,
 )

@@ -73,6 +73,7 @@ def resolve(
         changes = {
             **OPEN,
             "status": Status.RESOLVED,
+            "regressed_at": None,
             "resolution": how.value,
             "resolution_release_id": known and known.pk,
         }

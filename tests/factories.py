@@ -1,0 +1,183 @@
+"""Rows for tests, each with defaults that a keyword replaces."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from issues.bodies import pack
+from issues.models import (
+    DeadLetter,
+    Event,
+    Fingerprint,
+    HitListEntry,
+    Issue,
+    IssueStats,
+    IssueTag,
+    IssueTenant,
+    Level,
+)
+from releases.models import Environment, Release
+from rush_monitor.roles import ensure_roles
+from tenants.audit import Actor
+from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
+from tenants.tokens import issue_token
+
+_numbers = itertools.count(1)
+
+ANNA = Actor("anna")
+
+
+def make_project(**fields: Any) -> Project:
+    slug = fields.pop("slug", f"project{next(_numbers)}")
+    return Project.objects.create(**{"name": slug.title(), "slug": slug, **fields})
+
+
+def make_key(project: Project | None = None, **fields: Any) -> ProjectKey:
+    return ProjectKey.objects.create(project=project or make_project(), **fields)
+
+
+def make_user(username: str = "", *, role: str = "", **fields: Any) -> User:
+    """A member of staff with the permissions of a role, if one is given."""
+    user = User.objects.create_user(
+        username or f"user{next(_numbers)}", **{"is_staff": True, **fields}
+    )
+    if role:
+        ensure_roles()
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def make_token(*scopes: str, **fields: Any) -> tuple[ApiToken, str]:
+    name = fields.pop("name", "ci")
+    return issue_token(
+        name, scopes, base_url="http://testserver", organization="rush", **fields
+    )
+
+
+def token_client(*scopes: str) -> APIClient:
+    """A client that calls the API with a token of these scopes."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {make_token(*scopes)[1]}")
+    return client
+
+
+def role_client(role: str) -> APIClient:
+    """A client that a person of this role has logged in with."""
+    client = APIClient()
+    client.force_login(make_user(role=role))
+    return client
+
+
+def make_plan(name: str = "Pro", weight: float = 1.0) -> Plan:
+    return Plan.objects.create(name=name, weight=weight)
+
+
+def make_tenant(key: str = "", **fields: Any) -> Tenant:
+    return Tenant.objects.create(
+        key=key or f"shop{next(_numbers)}.example",
+        **{"last_seen": timezone.now(), **fields},
+    )
+
+
+def make_release(project: Project, version: str = "1.0.0", **fields: Any) -> Release:
+    return Release.objects.create(project=project, version=version, **fields)
+
+
+def make_environment(project: Project, name: str = "production") -> Environment:
+    return Environment.objects.create(project=project, name=name)
+
+
+def make_issue(
+    project: Project | None = None,
+    *,
+    stats: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    tenants: Sequence[Tenant] = (),
+    **fields: Any,
+) -> Issue:
+    """An issue with its numbers, and with the tags and tenants that it has had."""
+    now = timezone.now()
+    issue = Issue.objects.create(
+        project=project or make_project(),
+        **{"title": f"KeyError: 'price{next(_numbers)}'", "first_seen": now, **fields},
+    )
+    numbers = {"events": 1, "tenants": len(tenants), "last_seen": now, **(stats or {})}
+    IssueStats.objects.create(issue=issue, **numbers)
+    IssueTag.objects.bulk_create(
+        IssueTag(issue_id=issue.pk, key=key, value=value)
+        for key, value in (tags or {}).items()
+    )
+    IssueTenant.objects.bulk_create(
+        IssueTenant(
+            issue_id=issue.pk,
+            tenant_id=tenant.pk,
+            events=1,
+            first_seen=now,
+            last_seen=now,
+        )
+        for tenant in tenants
+    )
+    return issue
+
+
+def make_fingerprint(issue: Issue, **fields: Any) -> Fingerprint:
+    defaults = {
+        "hash": uuid4(),
+        "version": "v1",
+        "reason": "in-app frames",
+        "parts": ["orders.pricing quote"],
+    }
+    return Fingerprint.objects.create(
+        project=issue.project, issue=issue, **{**defaults, **fields}
+    )
+
+
+def make_event(
+    issue: Issue, *, payload: Mapping[str, Any] | None = None, **fields: Any
+) -> Event:
+    """A stored event; ``payload`` None: one whose body was not kept."""
+    now = timezone.now()
+    defaults = {
+        "event_id": uuid4(),
+        "project": issue.project,
+        "issue": issue,
+        "received": now,
+        "occurred": now,
+        "level": Level.ERROR,
+        "unhandled": True,
+        "user": "",
+        "transaction": "/checkout",
+        "title": issue.title,
+        "tags": [],
+        "body": None if payload is None else pack(dict(payload)),
+    }
+    return Event.objects.create(**{**defaults, **fields})
+
+
+def make_hit(issue: Issue, **fields: Any) -> HitListEntry:
+    defaults = {"reason": "shops complain", "added_by": "anna"}
+    return HitListEntry.objects.create(issue=issue, **{**defaults, **fields})
+
+
+def make_dead_letter(project: Project, **fields: Any) -> DeadLetter:
+    defaults = {
+        "project_id": project.pk,
+        "key_id": 1,
+        "kind": "store",
+        "received": timezone.now() - timedelta(minutes=5),
+        "remote_addr": "192.0.2.1",
+        "user_agent": "sentry.python/2",
+        "origin": "",
+        "query": "",
+        "size": 2,
+        "body": b"{}",
+        "attempts": 1,
+        "error": "ValueError: no",
+    }
+    return DeadLetter.objects.create(**{**defaults, **fields})
