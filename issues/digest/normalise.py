@@ -385,6 +385,8 @@ def _read_fingerprint(data: dict[str, Any], notes: list[str]) -> list[str]:
     fingerprint = [text[:200] for text in texts if text]
     if len(fingerprint) < len(values):
         notes.append("fingerprint: parts that are no text dropped")
+    if max(map(len, filter(None, texts)), default=0) > 200:
+        notes.append("fingerprint: parts cut to 200 characters")
     data["fingerprint"] = fingerprint
     return fingerprint
 

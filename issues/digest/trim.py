@@ -32,7 +32,7 @@ def trim(event: NormalEvent, limit: int = MAX_STORED) -> None:
     if size <= limit:
         return
     dropped: Counter[str] = Counter()
-    for find in (_variables, _extra, _crumbs, _request, _rest, _source_lines):
+    for find in _STEPS:
         measured = [
             (len(encode(owner[key])), owner, key, label)
             for owner, key, label in find(body)
@@ -83,12 +83,15 @@ def _extra(body: dict[str, Any]) -> Iterator[Removable]:
         yield extra, key, f"extra.{key[:40]}"
 
 
-def _crumbs(body: dict[str, Any]) -> Iterator[Removable]:
+def _crumb_data(body: dict[str, Any]) -> Iterator[Removable]:
     for crumb in body.get("breadcrumbs", {}).get("values", ()):
         if crumb.get("data"):
             yield crumb, "data", "data of a breadcrumb"
+
+
+def _crumbs(body: dict[str, Any]) -> Iterator[Removable]:
     if "breadcrumbs" in body:
-        yield body["breadcrumbs"], "values", "breadcrumbs"
+        yield body, "breadcrumbs", "breadcrumbs"
 
 
 def _request(body: dict[str, Any]) -> Iterator[Removable]:
@@ -114,6 +117,9 @@ def _source_lines(body: dict[str, Any]) -> Iterator[Removable]:
             for key in ("pre_context", "post_context"):
                 if frame.get(key):
                     yield frame, key, "source lines of a frame"
+
+
+_STEPS = (_variables, _extra, _crumb_data, _crumbs, _request, _rest, _source_lines)
 
 
 def _drop_middle_frames(event: NormalEvent, dropped: Counter[str]) -> None:

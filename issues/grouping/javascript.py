@@ -17,7 +17,7 @@ _WRAPPERS = re.compile(
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$-]{3,}$")
 
-_PROPERTY = r"(?:[\w$\[\]'\"()?!., -]*[.\[])?['\"]?(?P<name>[\w$]+)['\"]?\]?"
+_PROPERTY = r"(?:[\w$\[\]{}'\"()?!., -]*[.\[])?['\"]?(?P<name>[\w$]+)['\"]?[\])]*"
 _NOTHING = r"(?P<nothing>undefined|null)"
 # Chromium, WebKit and Gecko say the same in different words, with shortened names.
 _WORDINGS = (

@@ -40,7 +40,8 @@ _COUNTERS = re.compile(
 class FrameText:
     """A frame as grouping sees it.
 
-    ``text`` is "" where nothing in the frame can contribute. ``is_place``: it names
+    ``text`` is "file or module|function|source line" as far as they contribute, ""
+    where nothing does; ``shown`` what the client sent. ``is_place``: it names
     a place in the source that stays from build to build. ``is_library``: not the
     application's own code, whatever the client says. The parts are made here as the
     descriptions are cached.
@@ -54,7 +55,10 @@ class FrameText:
     silent: Part = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "contributing", Part("frame", self.shown, True))
+        where, name, line = (self.text.split("|", 2) + ["", ""])[:3]
+        told = f"{where or '?'} in {name}" if name else where or "?"
+        counted = f"{told}: {line}" if line else told
+        object.__setattr__(self, "contributing", Part("frame", counted, True))
         object.__setattr__(self, "silent", Part("frame", self.shown, False))
 
 
@@ -128,7 +132,7 @@ def _javascript(function: str, filename: str, context: str, mapped: bool) -> Fra
     if line:
         return FrameText(
             f"{file}|{name}|{line}",
-            f"{shown}: {line}",
+            shown,
             is_place=True,
             is_library=_is_library(filename, file),
         )
@@ -174,7 +178,7 @@ def _other(
     shown = f"{where or '?'} in {name or '?'}"
     return FrameText(
         f"{where}|{name}|{line}" if where or name or line else "",
-        f"{shown}: {line}" if line else shown,
+        shown,
         is_place=True,
         is_library=False,
     )
