@@ -34,13 +34,16 @@ _SYSTEMS = (
 )
 
 
-@lru_cache(maxsize=4096)
 def browser_and_system(user_agent: str) -> tuple[str, str]:
     """Such as ("Safari 19", "iOS 19"); "" for what the header does not tell.
 
     Desktop systems come without a version: browsers have frozen it.
     """
-    head = user_agent[:512]
+    return _read(user_agent[:512])
+
+
+@lru_cache(maxsize=4096)
+def _read(head: str) -> tuple[str, str]:
     return _first(_BROWSERS, head), _first(_SYSTEMS, head)
 
 

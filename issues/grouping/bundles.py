@@ -7,6 +7,8 @@ in a new version.
 import re
 from functools import lru_cache
 
+MAX_NAME = 300
+
 _WEB_FILE = re.compile(r"(.*)\.(m?jsx?|cjs|[mc]?tsx?|vue|svelte|astro|jsbundle)$", re.I)
 _VERSION = re.compile(
     r"[-._@]v?\d+(?:\.\d+){1,4}(?:[-.+]?(?:alpha|beta|rc|next|canary|dev)[\w.]*)?"
@@ -33,13 +35,17 @@ _SHARED_NAMES = frozenset(
 )
 
 
-@lru_cache(maxsize=16384)
 def stable_name(name: str) -> str:
     """A file's base name in lower case, without hashes and versions.
 
     ``main.3f2a9c1b.js`` and ``main.min.js`` are ``main.js``; a name that is nothing
     but a hash is ``*.js``. Only names of web files are looked into.
     """
+    return _stable_name(name[:MAX_NAME])
+
+
+@lru_cache(maxsize=4096)
+def _stable_name(name: str) -> str:
     name = re.split(r"[?#]", name, maxsplit=1)[0]
     found = _WEB_FILE.match(name)
     if not found:

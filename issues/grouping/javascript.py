@@ -6,8 +6,11 @@ Part of grouping v1: another answer here splits issues. Change only in a new ver
 import re
 from functools import lru_cache
 
+from issues.grouping.parameterise import MAX_LENGTH
+
 # Bundlers shorten local names to three letters at most; methods keep theirs.
 _LONGEST_SHORTENED = 3
+MAX_NAME = 300
 _NOT_NAMES = frozenset(
     {"anonymous", "eval", "global code", "module code", "native code", "eval code"}
     | {"computed", "unknown", "undefined", "constructor", "default", "exports"}
@@ -71,17 +74,20 @@ def readable_name(function: str) -> str:
     ``Object.apply`` is ``apply``, ``a.hoursLeft`` is ``hoursLeft``; ``x``, ``S0`` and
     ``HTMLButtonElement.<anonymous>`` tell nothing.
     """
-    name = _WRAPPERS.sub("", _WRAPPERS.sub("", function.strip()))
+    name = _WRAPPERS.sub("", _WRAPPERS.sub("", function[:MAX_NAME].strip()))
     last = name.rpartition(".")[2].strip("<>#/ ")
     if len(last) <= _LONGEST_SHORTENED or last.lower() in _NOT_NAMES:
         return ""
-    return last[:200] if _IDENTIFIER.match(last) else ""
+    return last if _IDENTIFIER.match(last) else ""
+
+
+def one_wording(message: str) -> str:
+    """The message in words that do not depend on browser and build."""
+    return _worded(message[:MAX_LENGTH].strip())
 
 
 @lru_cache(maxsize=4096)
-def one_wording(message: str) -> str:
-    """The message in words that do not depend on browser and build."""
-    text = message[:600].strip()
+def _worded(text: str) -> str:
     for pattern, words in _COMPILED:
         found = pattern.match(text)
         if found:

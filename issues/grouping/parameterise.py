@@ -43,7 +43,7 @@ _PATTERNS = {
     ),
     "duration": (
         r"(?<![\w.])\d{1,15}(?:\.\d{1,9})?(?:ns|us|µs|ms|s|min|h"
-        r"|\s?(?:ms|secs?|seconds?|mins?|minutes?|hours?|days?|milliseconds?))\b"
+        r"| ?(?:ms|secs?|seconds?|mins?|minutes?|hours?|days?|milliseconds?))\b"
     ),
     "tracking": (
         r"\b(?:1Z[0-9A-Z]{16}|[A-Z]{2}\d{9}[A-Z]{2}|TBA\d{9,15}|J[JV]D\d{10,20})\b"
@@ -75,14 +75,19 @@ _COMBINED = re.compile(
 _MAY_VARY = re.compile(r"[\d@=]|://|\.\w")
 
 
-@lru_cache(maxsize=8192)
 def parameterise(text: str) -> str:
     """The first two lines that are not empty, ids, addresses and numbers replaced.
 
     ``order 1001 of a.myshopify.com`` becomes ``order <int> of <shop>``. Names with
-    digits in them, such as ``orders17``, stay: they tell faults apart.
+    digits in them, such as ``orders17``, stay: they tell faults apart. Only the first
+    ``MAX_LENGTH`` characters count.
     """
-    lines = [line.strip() for line in text[:MAX_LENGTH].splitlines() if line.strip()]
+    return _parameterised(text[:MAX_LENGTH])
+
+
+@lru_cache(maxsize=4096)
+def _parameterised(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     head = "\n".join(lines[:2])
     if not _MAY_VARY.search(head) and "/tmp/" not in head:
         return head

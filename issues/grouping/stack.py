@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from issues.digest.event import Frame
-from issues.grouping.bundles import stable_file
+from issues.grouping.bundles import MAX_NAME, stable_file
 from issues.grouping.javascript import readable_name
 from issues.grouping.outcome import Part
 
@@ -89,7 +89,7 @@ def place_frames(
         if frame.in_app is not False
         and text.text
         and not text.is_library
-        and (frame.in_app or not _is_library_path(frame.abs_path or frame.filename))
+        and (frame.in_app or not _is_library_path(_path(frame)))
     ]
     if not own:
         pairs = zip(described, frames, strict=True)
@@ -98,7 +98,9 @@ def place_frames(
 
 
 def _described(frame: Frame, family: str) -> FrameText:
-    filename = frame.filename or frame.abs_path
+    # Cut before the caches: a stranger's event must not fill them with megabytes.
+    filename = (frame.filename or frame.abs_path)[:MAX_NAME]
+    function = frame.function[:MAX_NAME]
     context = frame.context_line
     if len(context) > MAX_CONTEXT + 80:
         context = ""
@@ -106,10 +108,14 @@ def _described(frame: Frame, family: str) -> FrameText:
         # Without host and directories, so that the shops share one cached answer.
         if "/_next/static/chunks/" not in filename:
             filename = "http:/" + filename.partition("?")[0].rpartition("/")[2]
-        return _javascript(frame.function, filename, context, frame.mapped)
+        return _javascript(function, filename, context, frame.mapped)
     if family == "javascript":
-        return _javascript(frame.function, filename, context, frame.mapped)
-    return _other(frame.module, frame.function, filename, context, family)
+        return _javascript(function, filename, context, frame.mapped)
+    return _other(frame.module[:MAX_NAME], function, filename, context, family)
+
+
+def _path(frame: Frame) -> str:
+    return (frame.abs_path or frame.filename)[:MAX_NAME]
 
 
 @lru_cache(maxsize=4096)
@@ -117,7 +123,7 @@ def _is_library_path(path: str) -> bool:
     return _LIBRARY_PATH.search(path) is not None
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=8192)
 def _javascript(function: str, filename: str, context: str, mapped: bool) -> FrameText:
     """By file, readable name, and source line if there is one.
 
@@ -162,19 +168,19 @@ def _is_library(filename: str, file: str) -> bool:
     )
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=8192)
 def _other(
     module: str, function: str, filename: str, context: str, family: str
 ) -> FrameText:
     """By module, else file, with function and (Python, PHP, Ruby) the source line."""
     line = _one_line(context) if family == "source" else ""
-    name = _COUNTERS.sub("", function)[:200]
+    name = _COUNTERS.sub("", function)
     if name in ("?", "<unknown>", "<redacted>", "<anonymous>", "unknown"):
         name = ""
     if module and module != "__main__":
-        where = _COUNTERS.sub("", module)[:200]
+        where = _COUNTERS.sub("", module)
     else:
-        where = "" if filename.startswith("<") else stable_file(filename)[:200]
+        where = "" if filename.startswith("<") else stable_file(filename)
     shown = f"{where or '?'} in {name or '?'}"
     return FrameText(
         f"{where}|{name}|{line}" if where or name or line else "",
