@@ -179,11 +179,11 @@ class Postgres:
         return _is_ready(self.cluster, pid)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Iterator["Postgres"]:
         """Run the server for the length of the block."""
         self.prepare()
         with self._serving(self.cluster):
-            yield
+            yield self
 
     @contextlib.contextmanager
     def _serving(self, cluster: Path) -> Iterator[None]:

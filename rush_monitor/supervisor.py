@@ -61,11 +61,15 @@ class Up:
         """
         plan = self._plan
         make_directories(plan.data_dir, plan.run_dir)
-        with locked(plan.data_dir), listen_tcp(plan.host, plan.port) as front:
+        with (
+            locked(plan.data_dir),
+            listen_tcp(plan.host, plan.port) as front,
+            listen_unix(plan.django_socket) as django,
+        ):
             # The engines know better how to stop their own.
             self._record.stop_left_over(but={Postgres.name, Valkey.name})
             try:
-                self._start(front)
+                self._start(front, django)
                 self._children.keep()
             except StopRequested:
                 pass
@@ -74,7 +78,7 @@ class Up:
                 self._children.stop()
                 self._log.line("up", "stopped")
 
-    def _start(self, front: socket.socket) -> None:
+    def _start(self, front: socket.socket, django: socket.socket) -> None:
         plan = self._plan
         if plan.embedded_database:
             postgres = Postgres(plan.data_dir, plan.run_dir)
@@ -99,7 +103,7 @@ class Up:
             load_shared()
         text = self._prepare_database()
         try:
-            self._start_services(front, listen_unix(plan.django_socket))
+            self._start_services(front, django)
             self._children.wait(lambda: answers(front), READY_SECONDS)
         finally:
             # It holds the password, which is shown only once: also on Ctrl-C.

@@ -19,6 +19,9 @@ from rush_monitor.cluster import Postgres
 # What a developer's shell may hold and no test may depend on.
 FOREIGN = ("BASE_URL", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "DJANGO_UPSTREAM", "DEBUG")
 
+MEMORY_BROKER = "memory://"
+SERVER_IS_OURS = "RUSH_TEST_SERVER_IS_OURS"  # a variable that xdist's workers see
+
 _stack = contextlib.ExitStack()
 
 
@@ -41,6 +44,12 @@ def pytest_load_initial_conftests(
     yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "broker: uses the broker of CELERY_BROKER_URL, whichever it is"
+    )
+
+
 def _provide_engines() -> None:
     # A short path: a socket's ends at 103 bytes on macOS.
     directory = tempfile.TemporaryDirectory(prefix="rush-test-", dir="/tmp")
@@ -49,11 +58,12 @@ def _provide_engines() -> None:
         os.environ.pop(name, None)
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ["SECRET_KEY"] = secrets.token_hex()
-    os.environ.setdefault("CELERY_BROKER_URL", "memory://")
+    os.environ.setdefault("CELERY_BROKER_URL", MEMORY_BROKER)
     if not os.environ.get("DATABASE_URL"):
         server = Postgres(data_dir, data_dir / "run", durable=False)
         _stack.enter_context(server.running())
         os.environ["DATABASE_URL"] = server.url
+        os.environ[SERVER_IS_OURS] = "1"
 
 
 @pytest.hookimpl(trylast=True)
