@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class ReleasesConfig(AppConfig):
     name = "releases"
+    verbose_name = "What shipped"

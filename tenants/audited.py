@@ -14,13 +14,25 @@ from django.utils.http import urlencode
 from tenants.audit import Actor, record
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin, TabularInline
+    from django.contrib.admin import ModelAdmin, StackedInline
+    from django.core.paginator import Paginator
 
     BaseAdmin = ModelAdmin[Any]
-    BaseInline = TabularInline[Any, Any]
+    BaseStackedInline = StackedInline[Any, Any]
+    EndlessPaginator = Paginator
 else:
     from unfold.admin import ModelAdmin as BaseAdmin
-    from unfold.admin import TabularInline as BaseInline
+    from unfold.admin import StackedInline as BaseStackedInline
+    from unfold.paginator import InfinitePaginator as EndlessPaginator
+
+__all__ = [
+    "AuditedModelAdmin",
+    "BaseStackedInline",
+    "EndlessPaginator",
+    "ReadOnlyAdmin",
+    "changes_of",
+    "may",
+]
 
 Changes = dict[str, Any]
 
@@ -72,11 +84,11 @@ class AuditedModelAdmin(BaseAdmin):
         return [record(Actor.of(request), "deleted", obj, {}) for obj in queryset]
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any]
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
         # "Delete selected" writes its audit rows before it deletes.
         with transaction.atomic():
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *args, **kwargs)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
@@ -92,7 +104,7 @@ def _inline_changes(formset: Any) -> Changes:
     changes: Changes = {}
     for obj in formset.new_objects:
         changes[f"{name} {obj.pk}"] = [None, str(obj)]
-    for obj, fields in formset.changed_objects:
+    for obj, _names in formset.changed_objects:
         form = next(form for form in formset.forms if form.instance is obj)
         changes |= {f"{name} {obj.pk}: {f}": v for f, v in changes_of(form).items()}
     for obj in formset.deleted_objects:

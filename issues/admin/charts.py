@@ -1,0 +1,114 @@
+"""Geometry of the small charts: counts in, SVG coordinates out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+BASELINE = 1.0  # pixels that a slot without events still shows
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """A row of thin columns as one SVG path; the newest column stands apart."""
+
+    width: int
+    height: int
+    past: str
+    newest: str
+    stroke: float
+    label: str
+
+
+def sparkline(counts: Sequence[int], width: int = 118, height: int = 30) -> Sparkline:
+    """Columns scaled to the highest one, oldest first."""
+    slot = width / max(len(counts), 1)
+    peak = max(counts, default=0) or 1
+    columns = [
+        f"M{slot * (i + 0.5):.1f} {height}V{height - _height(n, peak, height):.1f}"
+        for i, n in enumerate(counts)
+    ]
+    label = f"{sum(counts):,} events in {len(counts)} hours, {max(counts, default=0):,}"
+    return Sparkline(
+        width=width,
+        height=height,
+        past="".join(columns[:-1]),
+        newest="".join(columns[-1:]),
+        stroke=round(slot * 0.7, 1),
+        label=f"{label} in the highest hour",
+    )
+
+
+def _height(count: int, peak: int, height: float) -> float:
+    return max(count / peak * (height - 1), 2.0) if count else BASELINE
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One column: its place in the drawing, and what it says when pointed at."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    part: float = 0.0  # height of the darker part, such as errors among events
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label under the time axis; ``x`` in percent of the width."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Columns over time in a drawing of ``width`` by ``height``, stretched to fit."""
+
+    name: str
+    width: int
+    height: int
+    bars: list[Bar]
+    ticks: list[Tick]
+    peak: int
+    total: int
+    part_total: int = 0
+
+
+def bar_chart(
+    name: str,
+    series: Sequence[tuple[datetime, int]],
+    *,
+    time_format: str,
+    ticks: int = 6,
+    parts: Sequence[int] = (),
+) -> BarChart:
+    """A chart of counts by time; ``parts`` are counts within them, shown darker."""
+    width, height = 1000, 100
+    counts = [count for _, count in series]
+    peak = max(counts, default=0)
+    slot = width / max(len(series), 1)
+    bars = []
+    for i, (time, count) in enumerate(series):
+        part = parts[i] if parts else 0
+        tall = _height(count, peak or 1, height)
+        label = f"{time:{time_format}} UTC: {count:,} events"
+        if parts:
+            label += f", {part:,} errors"
+        bars.append(
+            Bar(
+                x=round(slot * i, 2),
+                y=round(height - tall, 2),
+                width=round(slot * 0.82, 2),
+                height=round(tall, 2),
+                label=label,
+                part=round(part / peak * (height - 1), 2) if peak else 0.0,
+            )
+        )
+    step = max(len(series) // ticks, 1)
+    marks = [
+        Tick(round(100 * i / len(series), 2), f"{series[i][0]:{time_format}}")
+        for i in range(0, len(series), step)
+    ]
+    return BarChart(name, width, height, bars, marks, peak, sum(counts), sum(parts))

@@ -1,0 +1,117 @@
+"""Dead letters: what digest could not read, and the way back."""
+
+from typing import Any
+
+import zstandard
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from issues import deadletters
+from issues.models import DeadLetter
+from tenants.audit import Actor
+from tenants.audited import EndlessPaginator, ReadOnlyAdmin, may
+from tenants.models import Project
+
+BODY_LIMIT = 64_000  # bytes of a body that the page shows
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    paginator = EndlessPaginator
+    list_display = ("failed_at", "error", "project", "kind", "bytes", "attempts")
+    list_display_links = ("failed_at", "error")
+    list_filter = ("kind",)
+    search_fields = ("error",)
+    ordering = ("-id",)
+    actions = ("digest_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
+        letters: QuerySet[DeadLetter] = super().get_queryset(request)
+        return letters.defer("body", "traceback")
+
+    def get_urls(self) -> list[URLPattern]:
+        again = path(
+            "<int:letter_id>/again/",
+            self.admin_site.admin_view(require_POST(self.again_view)),
+            name="issues_deadletter_again",
+        )
+        return [again, *super().get_urls()]
+
+    def has_again_permission(self, request: HttpRequest) -> bool:
+        return may(request, "issues.change_deadletter")
+
+    @admin.display(description="Project", ordering="project_id")
+    def project(self, letter: DeadLetter) -> str:
+        return f"number {letter.project_id}"
+
+    @admin.display(description="Bytes", ordering="size")
+    def bytes(self, letter: DeadLetter) -> str:
+        return f"{letter.size:,}"
+
+    @admin.action(description="Digest again", permissions=["again"])
+    def digest_again(
+        self, request: HttpRequest, queryset: QuerySet[DeadLetter]
+    ) -> None:
+        ids = list(queryset.order_by().values_list("pk", flat=True))
+        moved = deadletters.digest_again(ids, Actor.of(request))
+        self.message_user(request, f"Sent {moved} to digest again.", messages.SUCCESS)
+
+    def again_view(self, request: HttpRequest, letter_id: int) -> HttpResponse:
+        if not self.has_again_permission(request):
+            raise PermissionDenied
+        moved = deadletters.digest_again([letter_id], Actor.of(request))
+        text = "Sent to digest again." if moved else "This dead letter is gone already."
+        messages.success(request, text)
+        return HttpResponseRedirect(reverse("admin:issues_deadletter_changelist"))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        number = int(object_id) if object_id.isdecimal() else 0
+        letter = DeadLetter.objects.filter(pk=number).first()
+        if letter is None:
+            raise Http404("This dead letter is gone: it may have been digested again.")
+        text, cut = readable(bytes(letter.body))
+        context = {
+            **self.admin_site.each_context(request),
+            "letter": letter,
+            "project": Project.objects.filter(pk=letter.project_id).first(),
+            "body": text,
+            "cut": cut,
+            "may_again": self.has_again_permission(request),
+            "title": "Dead letter",
+            "content_title": f"Dead letter {letter.pk}",
+        }
+        return TemplateResponse(request, "issues/dead_letter.html", context)
+
+
+def readable(body: bytes, limit: int = BODY_LIMIT) -> tuple[str, bool]:
+    """The first bytes of a zstd body as text, and whether more follow.
+
+    Reads no further than ``limit``: a dead letter may be a bomb. Bytes that are no
+    text, and control characters, are written as escapes.
+    """
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+            head = reader.read(limit + 1)
+    except zstandard.ZstdError as error:
+        return f"(the body cannot be decompressed: {error})", False
+    text = head[:limit].decode("utf-8", "backslashreplace")
+    return "".join(map(_visible, text)), len(head) > limit
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return f"\\u{ord(character):04x}"

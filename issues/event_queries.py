@@ -1,0 +1,195 @@
+"""What the pages read of stored events: one event, its neighbours, many by filter.
+
+The event table has a partition for each day: ids grow with time, so "newest first" is
+``id DESC`` and every read ends after the first rows of the (issue_id, id) index.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from issues.models import Event
+
+SAMPLE = 500  # newest events that tag distributions look at
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Ids of the events around the shown one; None at either end."""
+
+    oldest: int | None
+    older: int | None
+    newer: int | None
+    newest: int | None
+
+
+# LATERAL: each member of the family walks its own index to the first row, where
+# "issue_id IN (…) ORDER BY id" would sort all of their events.
+NEIGHBOURS = """
+SELECT min(ends.oldest), max(ends.older), min(ends.newer), max(ends.newest)
+FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (SELECT
+    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+        ORDER BY id LIMIT 1) AS oldest,
+    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+        AND id < %(id)s ORDER BY id DESC LIMIT 1) AS older,
+    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+        AND id > %(id)s ORDER BY id LIMIT 1) AS newer,
+    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+        ORDER BY id DESC LIMIT 1) AS newest
+) AS ends
+"""
+NEWEST = """
+SELECT max(ends.id) FROM unnest(%(family)s::bigint[]) AS member (issue_id)
+CROSS JOIN LATERAL (
+    SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+    ORDER BY id DESC LIMIT 1
+) AS ends
+"""
+
+
+def shown_event(family: Sequence[int], event_id: int | None) -> Event | None:
+    """The event with this id if the family has it, else the newest; None: no events."""
+    events = Event.objects.select_related("release", "environment", "tenant")
+    if event_id is not None:
+        found = events.filter(pk=event_id, issue_id__in=family).first()
+        if found:
+            return found
+    newest = _row(NEWEST, {"family": list(family)})[0]
+    return events.filter(pk=newest).first() if newest else None
+
+
+def neighbours(family: Sequence[int], event_id: int) -> Neighbours:
+    """The way from an event to the others of its family."""
+    return Neighbours(*_row(NEIGHBOURS, {"family": list(family), "id": event_id}))
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How often the values of one key occur among ``sample`` events."""
+
+    key: str
+    values: list[tuple[str, int]]
+    others: int
+    sample: int
+
+
+SAMPLED = """
+SELECT e.tags, e."user", e.transaction, env.name, r.version
+FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (
+    SELECT id, tags, "user", transaction, environment_id, release_id
+    FROM issues_event WHERE issue_id = member.issue_id ORDER BY id DESC LIMIT %(limit)s
+) AS e
+LEFT JOIN releases_environment env ON env.id = e.environment_id
+LEFT JOIN releases_release r ON r.id = e.release_id
+ORDER BY e.id DESC LIMIT %(limit)s
+"""
+# Shown first, in this order; every other tag follows by name.
+LEADING = ("release", "environment", "browser", "os", "url", "template", "transaction")
+TOP_VALUES = 5
+
+
+def tag_distributions(
+    family: Sequence[int], skipped: Sequence[str] = ()
+) -> list[Distribution]:
+    """The most frequent values of each tag among the newest events."""
+    rows = _all(SAMPLED, {"family": list(family), "limit": SAMPLE})
+    counts: dict[str, Counter[str]] = {}
+    for tags, user, transaction, environment, release in rows:
+        pairs = dict(tag.partition("=")[::2] for tag in tags)
+        pairs |= {
+            "environment": environment,
+            "release": release,
+            "transaction": transaction,
+            "user": user,
+        }
+        for key, value in pairs.items():
+            if value and key not in skipped:
+                counts.setdefault(key, Counter())[value] += 1
+    ordered = sorted(counts, key=lambda key: (_rank(key), key))
+    return [_distribution(key, counts[key], len(rows)) for key in ordered]
+
+
+def _rank(key: str) -> int:
+    return LEADING.index(key) if key in LEADING else len(LEADING)
+
+
+def _distribution(key: str, counter: Counter[str], sample: int) -> Distribution:
+    top = counter.most_common(TOP_VALUES)
+    others = counter.total() - sum(count for _, count in top)
+    return Distribution(key, top, others, sample)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """What the event list may be narrowed to; None: not narrowed."""
+
+    project_id: int | None = None
+    issue_ids: Sequence[int] | None = None
+    tenant_id: int | None = None
+    release_ids: Sequence[int] | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    event_id: UUID | None = None
+
+
+def events_before(
+    chosen: EventFilter, before: int | None, size: int
+) -> tuple[list[Event], bool]:
+    """A page of events older than the id ``before``, newest first, and if more follow.
+
+    Times are of receipt and prune partitions; a start keeps wide filters from walking
+    through every day.
+    """
+    events = Event.objects.filter(**_lookups(chosen))
+    if before is not None:
+        events = events.filter(pk__lt=before)
+    first, *others = (
+        part.order_by("-pk").values_list("pk", flat=True)[: size + 1]
+        for part in _by_issue(events, chosen.issue_ids)
+    )
+    # Each issue walks its own index, see NEIGHBOURS.
+    found = first.union(*others, all=True).order_by("-pk") if others else first
+    ids = list(found[: size + 1])
+    rows = (
+        Event.objects.filter(pk__in=ids[:size])
+        .select_related("project", "issue", "release", "environment", "tenant")
+        .defer("body", "issue__value")
+        .order_by("-pk")
+    )
+    return list(rows), len(ids) > size
+
+
+def _by_issue(
+    events: QuerySet[Event], issue_ids: Sequence[int] | None
+) -> list[QuerySet[Event]]:
+    if issue_ids is None:
+        return [events]
+    return [events.filter(issue_id=pk) for pk in issue_ids] or [events.none()]
+
+
+def _lookups(chosen: EventFilter) -> dict[str, Any]:
+    lookups = {
+        "project_id": chosen.project_id,
+        "tenant_id": chosen.tenant_id,
+        "release_id__in": chosen.release_ids,
+        "received__gte": chosen.start,
+        "received__lt": chosen.end,
+        "event_id": chosen.event_id,
+    }
+    return {key: value for key, value in lookups.items() if value is not None}
+
+
+def _row(sql: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    return _all(sql, parameters)[0]
+
+
+def _all(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

@@ -1,0 +1,281 @@
+"""What the issue pages read: lists, trends, and the facts of one issue.
+
+A family is an issue with those merged into it: they keep their own events and
+counters, so every read goes over the ids of the family.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from issues.models import HitListEntry, Issue, IssueHour, IssueTenant
+from issues.models.issue import IssueQuerySet
+
+# Each order has its index on the stats; first_seen sorts at most the issues.
+ORDERS = {
+    "impact": ("-stats__exponent", "-id"),
+    "events": ("-stats__events", "-id"),
+    "tenants": ("-stats__tenants", "-id"),
+    "last_seen": ("-stats__last_seen", "-id"),
+    "first_seen": ("-first_seen", "-id"),
+}
+COUNT_CAP = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of rows; ``more`` tells that another follows."""
+
+    rows: list[Any]
+    number: int
+    size: int
+    more: bool
+
+    @property
+    def first(self) -> int:
+        return (self.number - 1) * self.size + 1
+
+    @property
+    def last(self) -> int:
+        return (self.number - 1) * self.size + len(self.rows)
+
+
+def page_of(queryset: QuerySet[Any], number: int, size: int) -> Page:
+    """A page without counting: one row beyond it tells whether more follow."""
+    start = (number - 1) * size
+    rows = list(queryset[start : start + size + 1])
+    return Page(rows[:size], number, size, more=len(rows) > size)
+
+
+def capped_count(queryset: QuerySet[Any], cap: int = COUNT_CAP) -> int:
+    """How many rows there are, ``cap`` meaning that many or more."""
+    return queryset.order_by().values("pk")[:cap].count()
+
+
+def listed_issues(order: str) -> IssueQuerySet:
+    """Shown issues with all that a row of the list tells, worst first."""
+    current = HitListEntry.objects.filter(issue=OuterRef("pk"), removed_at=None)
+    return (
+        Issue.objects.shown()
+        .select_related("project", "stats", "assignee")
+        .defer("value")
+        .annotate(on_hit_list=Exists(current))
+        .order_by(*ORDERS[order])
+    )
+
+
+def seen_between(
+    queryset: IssueQuerySet, start: datetime | None, end: datetime | None
+) -> IssueQuerySet:
+    """Issues with events in the given time; with an end, to the hour."""
+    if end is None:
+        return queryset.filter(stats__last_seen__gte=start) if start else queryset
+    hours = IssueHour.objects.filter(hour__lte=end)
+    if start:
+        # The hour that the start lies in counts whole.
+        hours = hours.filter(hour__gt=start - timedelta(hours=1))
+    return queryset.filter(pk__in=_roots(hours.values("issue_id")))
+
+
+def _roots(issue_ids: QuerySet[Any, Any]) -> QuerySet[Issue, Any]:
+    """The issues that show the given ones, merged or not."""
+    return Issue.objects.filter(pk__in=issue_ids).values(
+        root=Coalesce("merged_into_id", "pk")
+    )
+
+
+# One statement for a whole page: the counters of roots and of what was merged.
+TRENDS = """
+SELECT coalesce(i.merged_into_id, i.id), h.hour, sum(h.events)
+FROM issues_issue i JOIN issues_issuehour h ON h.issue_id = i.id
+WHERE (i.id = ANY(%(ids)s) OR i.merged_into_id = ANY(%(ids)s)) AND h.hour >= %(start)s
+GROUP BY 1, 2
+"""
+
+
+def trends(
+    issue_ids: Collection[int], now: datetime, hours: int = 24
+) -> dict[int, list[int]]:
+    """Events by hour of each issue's family, oldest first, the running hour last."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    start = this_hour - timedelta(hours=hours - 1)
+    series = {pk: [0] * hours for pk in issue_ids}
+    for pk, hour, events in _rows(TRENDS, {"ids": list(issue_ids), "start": start}):
+        slot = int((hour - start).total_seconds() // 3600)
+        if 0 <= slot < hours:
+            series[pk][slot] = int(events)
+    return series
+
+
+REVENUES = """
+SELECT root, sum(monthly_revenue) FROM (
+    SELECT DISTINCT coalesce(i.merged_into_id, i.id) AS root, t.id, t.monthly_revenue
+    FROM issues_issue i
+    JOIN issues_issuetenant it ON it.issue_id = i.id AND it.last_seen >= %(since)s
+    JOIN tenants_tenant t ON t.id = it.tenant_id AND t.monthly_revenue > 0
+    WHERE i.id = ANY(%(ids)s) OR i.merged_into_id = ANY(%(ids)s)
+) AS hit GROUP BY root
+"""
+
+
+def revenue_at_risk(issue_ids: Collection[int], since: datetime) -> dict[int, Decimal]:
+    """Monthly revenue of the tenants that each issue hit since then, where known."""
+    return dict(_rows(REVENUES, {"ids": list(issue_ids), "since": since}))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantHit:
+    """A tenant that an issue hit, with what it is worth."""
+
+    tenant_id: int
+    key: str
+    name: str
+    plan: str
+    weight: float
+    monthly_revenue: Decimal | None
+    events: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenantHits:
+    """The first tenants by the wanted order, and what all of them add up to."""
+
+    rows: list[TenantHit]
+    total: int
+    active: int
+    revenue: Decimal | None
+    revenue_at_risk: Decimal | None
+
+
+TENANTS_HIT = """
+SELECT t.id, t.key, t.name, coalesce(p.name, ''),
+    coalesce(p.weight, 1) * t.weight_factor AS weight, t.monthly_revenue,
+    hit.events, hit.first_seen, hit.last_seen,
+    count(*) OVER (), count(*) FILTER (WHERE hit.last_seen >= %(since)s) OVER (),
+    sum(t.monthly_revenue) OVER (),
+    sum(t.monthly_revenue) FILTER (WHERE hit.last_seen >= %(since)s) OVER ()
+FROM (
+    SELECT tenant_id, sum(events)::bigint AS events, min(first_seen) AS first_seen,
+        max(last_seen) AS last_seen
+    FROM issues_issuetenant WHERE issue_id = ANY(%(ids)s) GROUP BY tenant_id
+) AS hit
+JOIN tenants_tenant t ON t.id = hit.tenant_id
+LEFT JOIN tenants_plan p ON p.id = t.plan_id
+ORDER BY {order} LIMIT %(limit)s
+"""
+TENANT_ORDERS = {
+    "events": "hit.events DESC, t.id",
+    "weight": "weight DESC, hit.events DESC, t.id",
+}
+
+
+def tenants_hit(
+    family: Sequence[int], order: str, since: datetime, limit: int = 25
+) -> TenantHits:
+    """Who was hit; ``since`` tells from when on revenue counts as at risk now."""
+    sql = TENANTS_HIT.format(order=TENANT_ORDERS[order])
+    rows = _rows(sql, {"ids": list(family), "since": since, "limit": limit})
+    hits = [TenantHit(*row[:9]) for row in rows]
+    if not rows:
+        return TenantHits([], 0, 0, None, None)
+    return TenantHits(hits, *rows[0][9:])
+
+
+def open_issues_hitting(since: datetime) -> Subquery:
+    """For a tenant queryset: how many open issues hit each tenant since then."""
+    hits = IssueTenant.objects.filter(tenant_id=OuterRef("pk"), last_seen__gte=since)
+    roots = Issue.objects.filter(pk__in=hits.values("issue_id")).annotate(
+        root=Coalesce("merged_into_id", "pk"),
+        root_status=Coalesce("merged_into__status", "status"),
+    )
+    open_roots = roots.filter(root_status=Issue.Status.OPEN).order_by()
+    counted = open_roots.values("root_status").annotate(n=Count("root", distinct=True))
+    return Subquery(counted.values("n"))
+
+
+@dataclass(frozen=True, slots=True)
+class IssueHit:
+    """An issue that hit a tenant: how often, and when last."""
+
+    issue: Issue
+    events: int
+    last_seen: datetime
+
+
+TENANT_ISSUES = """
+SELECT coalesce(i.merged_into_id, i.id), sum(it.events), max(it.last_seen)
+FROM issues_issuetenant it
+JOIN issues_issue i ON i.id = it.issue_id
+JOIN issues_issuestats s ON s.issue_id = coalesce(i.merged_into_id, i.id)
+WHERE it.tenant_id = %(tenant)s
+GROUP BY 1 ORDER BY max(s.exponent) DESC, 3 DESC LIMIT %(limit)s
+"""
+
+
+def issues_of_tenant(tenant_id: int | str, limit: int = 15) -> list[IssueHit]:
+    """The issues that hit a tenant, those of the highest impact now first."""
+    found = _rows(TENANT_ISSUES, {"tenant": int(tenant_id), "limit": limit})
+    issues = listed_issues("impact").in_bulk([row[0] for row in found])
+    return [
+        IssueHit(issues[pk], int(events), last_seen)
+        for pk, events, last_seen in found
+        if pk in issues
+    ]
+
+
+def family_of(issue: Issue) -> tuple[list[int], list[Issue]]:
+    """The ids to read for an issue, and the issues merged into it."""
+    children = list(issue.merged_issues.select_related("stats").order_by("pk"))
+    return [issue.pk, *(child.pk for child in children)], children
+
+
+HOURS = """
+SELECT hour, sum(events) FROM issues_issuehour
+WHERE issue_id = ANY(%(ids)s) AND hour >= %(start)s GROUP BY hour
+"""
+MINUTES = """
+SELECT minute, sum(events) FROM issues_issueminute
+WHERE issue_id = ANY(%(ids)s) AND minute >= %(start)s GROUP BY minute
+"""
+
+
+def events_by_hour(
+    family: Sequence[int], now: datetime, hours: int
+) -> list[tuple[datetime, int]]:
+    """Events of each of the last hours, oldest first."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    return _series(HOURS, family, this_hour, timedelta(hours=1), hours)
+
+
+def events_by_minute(
+    family: Sequence[int], now: datetime, minutes: int
+) -> list[tuple[datetime, int]]:
+    """Events of each of the last minutes, oldest first."""
+    this_minute = now.replace(second=0, microsecond=0)
+    return _series(MINUTES, family, this_minute, timedelta(minutes=1), minutes)
+
+
+def _series(
+    sql: str, family: Sequence[int], last: datetime, step: timedelta, slots: int
+) -> list[tuple[datetime, int]]:
+    start = last - step * (slots - 1)
+    counts: Mapping[datetime, int] = defaultdict(
+        int, _rows(sql, {"ids": list(family), "start": start})
+    )
+    times = [start + step * slot for slot in range(slots)]
+    return [(time, int(counts[time])) for time in times]
+
+
+def _rows(sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

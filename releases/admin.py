@@ -1,0 +1,24 @@
+"""Releases and environments: made by CI or by the first event that names them."""
+
+from django.contrib import admin
+
+from releases.models import Environment, Release
+from tenants.audited import ReadOnlyAdmin
+
+
+@admin.register(Release)
+class ReleaseAdmin(ReadOnlyAdmin):
+    list_display = ("version", "project", "first_seen", "released_at")
+    list_display_links = None
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("version",)
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(ReadOnlyAdmin):
+    list_display = ("name", "project")
+    list_display_links = None
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("name",)

@@ -1,0 +1,215 @@
+"""The admin site: its navigation and its home page, "what burns now"."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.utils import timezone
+
+from issues import queries
+from issues.admin.charts import BarChart, bar_chart
+from issues.admin.hit_list import current_entries
+from issues.admin.issue_list import rows_of
+from issues.admin.outcomes import outcomes_view
+from issues.models import DeadLetter, HitListEntry, InboxEnvelope, Issue
+from releases.models import ReleaseMinute
+from tenants.audited import may
+from tenants.models import ProjectKey
+
+admin.site.index_template = "rush_monitor/home.html"
+admin.site.index_title = "Overview"
+
+
+def extra_urls() -> list[URLPattern]:
+    """Pages without a model that Django's admin can register."""
+    return [
+        path(
+            "issues/outcome/",
+            admin.site.admin_view(
+                lambda request: outcomes_view(request, admin.site.each_context(request))
+            ),
+            name="issues_outcome_changelist",
+        )
+    ]
+
+
+# The hook that unfold's site asks for when it builds its URLs.
+admin.site.extra_urls = extra_urls  # type: ignore[attr-defined]
+
+BURNING = 8
+LISTED = 5
+DEAD_LETTERS_CAP = 100
+INBOX_CAP = 10_000
+# The digest of an idle system takes well under a second.
+LAG_WARNING = timedelta(seconds=30)
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("rush_monitor/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    return static("rush_monitor/admin.js")
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("rush_monitor/favicon.svg")
+
+
+def environment_badge(request: HttpRequest) -> list[str]:
+    """Which installation this is: unfold's [text, colour]."""
+    if settings.DEBUG:
+        return ["Debug", "danger"]
+    host = urlsplit(settings.BASE_URL).hostname or ""
+    local = host in {"localhost", "127.0.0.1", "::1"}
+    return ["Local", "info"] if local else [host, "success"]
+
+
+def _item(title: str, icon: str, model: str, **more: Any) -> dict[str, Any]:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": _viewers_of(app, name),
+        **more,
+    }
+
+
+def _viewers_of(app: str, name: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: may(request, f"{app}.view_{name}")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, in the order in which a team needs it."""
+    letters = _dead_letters() if may(request, "issues.view_deadletter") else 0
+    badge = {"badge": str(letters), "badge_variant": "danger"} if letters else {}
+    home = {
+        "title": "Overview",
+        "icon": "local_fire_department",
+        "link": reverse("admin:index"),
+    }
+    return [
+        {
+            "items": [
+                home,
+                _item("Issues", "bug_report", "issues.issue"),
+                _item("Hit list", "target", "issues.hitlistentry"),
+                _item("Events", "stream", "issues.event"),
+            ],
+        },
+        {
+            "title": "Who",
+            "separator": True,
+            "items": [
+                _item("Tenants", "storefront", "tenants.tenant"),
+                _item("Plans", "sell", "tenants.plan"),
+                _item("Projects", "deployed_code", "tenants.project"),
+                _item("API tokens", "key", "tenants.apitoken"),
+            ],
+        },
+        {
+            "title": "What shipped",
+            "separator": True,
+            "items": [
+                _item("Releases", "rocket_launch", "releases.release"),
+                _item("Environments", "dns", "releases.environment"),
+            ],
+        },
+        {
+            "title": "Rules",
+            "separator": True,
+            "items": [
+                _item("Hit rules", "rule", "issues.hitrule"),
+                _item("Path rules", "alt_route", "issues.pathrule"),
+                _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
+            ],
+        },
+        {
+            "title": "Operations",
+            "separator": True,
+            "items": [
+                _item("Dead letters", "mail_off", "issues.deadletter", **badge),
+                _item("What was not stored", "filter_alt", "issues.outcome"),
+                _item("Audit log", "history", "tenants.auditentry"),
+                _item("Users", "person", "auth.user"),
+                _item("Roles", "group", "auth.group"),
+            ],
+        },
+    ]
+
+
+def _dead_letters() -> int:
+    """How many, counted up to the cap: every page shows it."""
+    return DeadLetter.objects.order_by().values("pk")[:DEAD_LETTERS_CAP].count()
+
+
+def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the home page shows, as far as the person may see issues."""
+    if not may(request, "issues.view_issue"):
+        return context
+    now = timezone.now()
+    burning = queries.listed_issues("impact").filter(
+        status=Issue.Status.OPEN, stats__exponent__gt=0
+    )
+    entries = current_entries(LISTED + 1)
+    chart = _last_hour(now)
+    return {
+        **context,
+        "title": "Overview",
+        "content_title": "Overview",
+        "burning": rows_of(burning[:BURNING]),
+        "next_entry": entries[0] if entries else None,
+        "next_row": rows_of([entries[0].issue])[0] if entries else None,
+        "entries": entries[1:],
+        "chart": chart,
+        "burning_count": queries.capped_count(burning),
+        "listed_count": queries.capped_count(HitListEntry.objects.current()),
+        "cap": queries.COUNT_CAP,
+        "inbox": _inbox(now),
+        "dead_letters": _dead_letters(),
+        "dead_letters_cap": DEAD_LETTERS_CAP,
+        "nothing_yet": not Issue.objects.exists(),
+        "first_key": ProjectKey.objects.select_related("project").first(),
+    }
+
+
+def _last_hour(now: datetime) -> BarChart:
+    """Events of all projects by minute of occurrence, errors within them darker."""
+    this_minute = now.replace(second=0, microsecond=0)
+    start = this_minute - timedelta(minutes=59)
+    rows = (
+        ReleaseMinute.objects.filter(minute__gte=start, minute__lte=this_minute)
+        .order_by("minute")
+        .values_list("minute")
+        .annotate(Sum("events"), Sum("errors"))
+    )
+    counts = {minute: (events, errors) for minute, events, errors in rows}
+    times = [start + timedelta(minutes=i) for i in range(60)]
+    series = [(time, counts.get(time, (0, 0))) for time in times]
+    return bar_chart(
+        "Events per minute",
+        [(time, events) for time, (events, _) in series],
+        time_format="%H:%M",
+        parts=[errors for _, (_, errors) in series],
+    )
+
+
+def _inbox(now: datetime) -> dict[str, Any]:
+    """How far digest is behind: the oldest waiting envelope and how many wait."""
+    oldest = InboxEnvelope.objects.order_by("pk").values_list("received").first()
+    waiting = InboxEnvelope.objects.order_by().values("pk")[:INBOX_CAP].count()
+    lag = now - oldest[0] if oldest else timedelta(0)
+    return {
+        "waiting": waiting,
+        "cap": INBOX_CAP,
+        "lag": max(lag, timedelta(0)),
+        "late": lag > LAG_WARNING,
+    }

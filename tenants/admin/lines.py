@@ -1,0 +1,31 @@
+"""Lists of texts in forms: one to a line."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.postgres.forms import SimpleArrayField
+
+if TYPE_CHECKING:
+    from django.forms import Textarea as TextArea
+else:
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
+
+
+class LinesField(SimpleArrayField):
+    """An array as a text area; empty lines do not count."""
+
+    def __init__(self, base_field: Any, **kwargs: Any) -> None:
+        kwargs["widget"] = TextArea(attrs={"rows": 6})
+        kwargs["delimiter"] = "\n"
+        super().__init__(base_field, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            lines = (line.strip() for line in value.splitlines())
+            value = "\n".join(line for line in lines if line)
+        return super().to_python(value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != (initial or []))
+        except Exception as error:  # what cannot be read has changed
+            return bool(error)
