@@ -39,15 +39,18 @@ STATE_COUNTS = {
     SessionState.State.CRASHED: "sessions_crashed",
 }
 
+# Counts stop at the largest integer: buckets of sessions are public input, and one
+# that overflowed would take its whole batch along.
+MOST = 2**31 - 1
 ADD_RELEASE_MINUTES = f"""
-INSERT INTO releases_releaseminute
+INSERT INTO releases_releaseminute AS old
     (project_id, release_id, environment_id, minute, {", ".join(COUNTS)})
-SELECT p, r, e, to_timestamp(m * 60), {", ".join(f"c{n}" for n in range(len(COUNTS)))}
+SELECT p, r, e, to_timestamp(m * 60), {", ".join(f"least({c}, {MOST})" for c in COUNTS)}
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-    {", ".join("%s::float8[]" if c == "requests" else "%s::int[]" for c in COUNTS)})
-    AS t (p, r, e, m, {", ".join(f"c{n}" for n in range(len(COUNTS)))})
+    {", ".join(f"%s::{'float8' if c == 'requests' else 'bigint'}[]" for c in COUNTS)})
+    AS t (p, r, e, m, {", ".join(COUNTS)})
 ON CONFLICT (release_id, environment_id, minute) DO UPDATE SET
-    {", ".join(f"{c} = releases_releaseminute.{c} + excluded.{c}" for c in COUNTS)}
+    {", ".join(f"{c} = least(excluded.{c} + old.{c}::float8, {MOST})" for c in COUNTS)}
 """
 
 ADD_TENANT_MINUTES = """

@@ -20,7 +20,10 @@ class Clock:
         if self.sent_at is not None:
             drift = self.received - self.sent_at
             if abs(drift) > TOLERATED_DRIFT:
-                told += drift
+                try:
+                    told += drift
+                except OverflowError:
+                    told = self.received
         return min(max(told, self.received - WINDOW), self.received)
 
     def minute(self, told: datetime) -> int:

@@ -11,7 +11,7 @@ import zstandard
 from issues.digest.claim import ClaimedEnvelope
 from issues.digest.clean import decode, parse_time
 from issues.digest.clock import Clock
-from issues.digest.event import NormalEvent
+from issues.digest.event import NormalEvent, NotAnEvent
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -24,30 +24,13 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
-from issues.ingest.envelope import frame
+from issues.ingest.envelope import Item, frame
+from issues.ingest.limits import category
 
-# The rate-limit category of each kind of item, for outcomes.
-CATEGORIES = {
-    "event": "error",
-    "transaction": "transaction",
-    "span": "span",
-    "session": "session",
-    "sessions": "session",
-    "attachment": "attachment",
-    "check_in": "monitor",
-    "feedback": "feedback",
-    "user_report": "feedback",
-    "log": "log_item",
-    "trace_metric": "trace_metric",
-    "profile": "profile",
-    "profile_chunk": "profile_chunk",
-    "replay_event": "replay",
-    "replay_recording": "replay",
-    "replay_video": "replay",
-    "security": "security",
-    "raw_security": "security",
-}
+# Items that become counts; all others but events are counted as unsupported.
+COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
 MAX_SESSIONS = 100
+MAX_ENTRIES = 100
 MAX_REPORTED = 1_000_000_000
 
 _decompressor = zstandard.ZstdDecompressor()
@@ -97,28 +80,69 @@ def _open_items(
     trace = trace if isinstance(trace, dict) else {}
     for item in envelope.items:
         payload = body[item.start : item.end]
-        match item.type:
-            case "event":
-                parcel.events.append(
-                    _event(row, payload, envelope.event_id, clock.sent_at, tenant_tags)
-                )
-            case "session" if len(parcel.sessions) < MAX_SESSIONS:
-                _add_session(parcel, _object(payload), clock)
-            case "sessions":
-                parcel.buckets += read_buckets(_object(payload), clock)
-            case "transaction":
-                sample = read_transaction(_object(payload), trace, tenant_tags, clock)
-                parcel.requests.append(sample)
-            case "span":
-                spans = _object(payload)
-                parcel.requests += read_segment_spans(spans, trace, tenant_tags, clock)
-            case "client_report":
-                _add_client_report(parcel, _object(payload))
-            case other:
-                category = CATEGORIES.get(other, "default")
-                quantity = item.header.get("item_count")
-                counted = quantity if isinstance(quantity, int) and quantity > 0 else 1
-                parcel.outcomes[category, "unsupported"] += min(counted, MAX_REPORTED)
+        if item.type == "event":
+            parcel.events.append(
+                _event(row, payload, envelope.event_id, clock.sent_at, tenant_tags)
+            )
+        elif item.type not in COUNTED:
+            _add_unsupported(parcel, item)
+        else:
+            _count_item(parcel, item, payload, trace, tenant_tags, clock)
+
+
+def _count_item(
+    parcel: Parcel,
+    item: Item,
+    payload: bytes,
+    trace: dict[str, Any],
+    tenant_tags: Sequence[str],
+    clock: Clock,
+) -> None:
+    """Add what an item tells; what it should tell and does not is counted invalid.
+
+    It never raises: a broken session must not take the envelope's event along.
+    """
+    told = _object(payload)
+    invalid = 0
+    match item.type:
+        case "session":
+            session = read_session(told, clock)
+            if session is None or len(parcel.sessions) == MAX_SESSIONS:
+                invalid = 1
+            else:
+                parcel.sessions.append(session)
+        case "sessions":
+            buckets = read_buckets(told, clock)
+            parcel.buckets += buckets
+            invalid = _length(told.get("aggregates")) - len(buckets)
+        case "transaction" if told:
+            sample = read_transaction(told, trace, tenant_tags, clock)
+            parcel.requests.append(sample)
+        case "span":
+            segments = read_segment_spans(told, trace, tenant_tags, clock)
+            parcel.requests += segments
+            _count_members(parcel, told.get("items"), len(segments))
+        case "client_report":
+            invalid = _add_client_report(parcel, told)
+        case _:
+            invalid = 1
+    if invalid > 0:
+        parcel.outcomes[category(item.type), "invalid"] += invalid
+
+
+def _add_unsupported(parcel: Parcel, item: Item) -> None:
+    quantity = item.header.get("item_count")
+    counted = quantity if isinstance(quantity, int) and quantity > 0 else 1
+    key = (category(item.type), "unsupported")
+    parcel.outcomes[key] += min(counted, MAX_REPORTED)
+
+
+def _count_members(parcel: Parcel, spans: Any, segments: int) -> None:
+    """Spans inside a segment are not kept."""
+    members = _length(spans) - segments
+    if members:
+        reason = "unsupported" if isinstance(spans, list) and spans else "invalid"
+        parcel.outcomes["span", reason] += members
 
 
 def _event(
@@ -139,26 +163,38 @@ def _event(
     )
 
 
-def _add_session(parcel: Parcel, payload: dict[str, Any], clock: Clock) -> None:
-    session = read_session(payload, clock)
-    if session is None:
-        parcel.outcomes["session", "invalid"] += 1
-    else:
-        parcel.sessions.append(session)
+def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
+    """What the SDK says it dropped itself; public input, so bounded in every way.
 
-
-def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> None:
-    """What the SDK says it dropped itself; public input, so bounded in every way."""
-    reported = payload.get("discarded_events")
-    for entry in reported[:100] if isinstance(reported, list) else []:
+    Returns the number of entries that tell nothing.
+    """
+    entries = payload.get("discarded_events")
+    invalid = _length(entries)
+    for entry in entries[:MAX_ENTRIES] if isinstance(entries, list) else []:
         if not isinstance(entry, dict):
             continue
+        kind, reason = entry.get("category"), entry.get("reason")
         quantity = entry.get("quantity")
-        if isinstance(quantity, int) and 0 < quantity <= MAX_REPORTED:
-            reason = f"client:{str(entry.get('reason'))[:50]}"
-            parcel.outcomes[str(entry.get("category"))[:40], reason] += quantity
+        if (
+            isinstance(kind, str)
+            and isinstance(reason, str)
+            and isinstance(quantity, int)
+            and 0 < quantity <= MAX_REPORTED
+        ):
+            parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
+            invalid -= 1
+    return invalid
 
 
 def _object(payload: bytes) -> dict[str, Any]:
-    value, _ = decode(payload)
+    """The JSON object in an item's payload; {} where there is none."""
+    try:
+        value, _ = decode(payload)
+    except NotAnEvent:
+        return {}
     return value if isinstance(value, dict) else {}
+
+
+def _length(values: Any) -> int:
+    """How many entries an item should tell of: at least one."""
+    return max(len(values), 1) if isinstance(values, list) else 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from issues.digest.clean import parse_time
+from issues.digest.clean import REPLACEMENT, UNSTORABLE, parse_time
 from issues.digest.clock import Clock
 
 # A rate below this would make one request weigh more than a busy minute.
@@ -42,8 +42,8 @@ def read_transaction(
     return RequestSample(
         minute=clock.minute(told or clock.received),
         release=_text(payload.get("release")) or _text(trace.get("release")),
-        environment=_text(payload.get("environment"))
-        or _text(trace.get("environment"))
+        environment=_text(payload.get("environment"), 64)
+        or _text(trace.get("environment"), 64)
         or "production",
         tenant=find_tenant(tags if isinstance(tags, dict) else {}, tenant_tags)
         or find_tenant(attributes, tenant_tags),
@@ -85,8 +85,8 @@ def _segment(
     return RequestSample(
         minute=clock.minute(told or clock.received),
         release=_text(attributes.get("sentry.release")) or _text(trace.get("release")),
-        environment=_text(attributes.get("sentry.environment"))
-        or _text(trace.get("environment"))
+        environment=_text(attributes.get("sentry.environment"), 64)
+        or _text(trace.get("environment"), 64)
         or "production",
         tenant=find_tenant(attributes, tenant_tags),
         weight=_weight(attributes.get("sentry.sample_rate"), trace),
@@ -115,5 +115,8 @@ def _weight(own: Any, trace: Mapping[str, Any]) -> float:
     return 0.0
 
 
-def _text(value: Any) -> str:
-    return value.strip()[:250] if isinstance(value, str) else ""
+def _text(value: Any, limit: int = 250) -> str:
+    """The text, storable too where it comes from the envelope's header."""
+    if not isinstance(value, str):
+        return ""
+    return UNSTORABLE.sub(REPLACEMENT, value).strip()[:limit]
