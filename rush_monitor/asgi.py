@@ -13,9 +13,9 @@ import orjson
 from django.conf import settings
 from django.utils.log import configure_logging
 from django.utils.module_loading import import_string
-from psycopg.conninfo import make_conninfo
 
 from issues.ingest.answers import send_body
+from issues.ingest.commit import conninfo
 from issues.ingest.doorbell import Doorbell
 from issues.ingest.endpoint import Ingest, IngestOptions
 from issues.ingest.protocol import Receive, Scope, Send
@@ -29,20 +29,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rush_monitor.settings")
 Django = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BROKER_SECONDS = 1.0
-# Options of Django's that libpq does not know.
-_NOT_LIBPQ = frozenset(
-    {"assume_role", "isolation_level", "pool", "server_side_binding"}
-)
-
-
-def conninfo(database: dict[str, Any]) -> str:
-    """The libpq connection string of an entry of DATABASES."""
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password"}
-    names |= {"HOST": "host", "PORT": "port"}
-    parts = {names[name]: database[name] for name in names if database.get(name)}
-    options = database.get("OPTIONS") or {}
-    parts |= {k: v for k, v in options.items() if k not in _NOT_LIBPQ}
-    return make_conninfo(**parts)
 
 
 def options() -> IngestOptions:

@@ -3,9 +3,11 @@
 import asyncio
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from psycopg import AsyncConnection, OperationalError, pq
+from psycopg.conninfo import make_conninfo
 
 COLUMNS = (
     "project_id, key_id, kind, received, remote_addr, user_agent, origin, query, "
@@ -23,6 +25,10 @@ COMMIT
 """
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
+# Options of Django's that libpq does not know.
+_NOT_LIBPQ = frozenset(
+    {"assume_role", "isolation_level", "pool", "server_side_binding"}
+)
 # SQLSTATE classes that blame the row: data, constraint, and program limit errors.
 _ROW_ERRORS = ("22", "23", "54")
 # Seconds from the Unix epoch to PostgreSQL's, 2000-01-01.
@@ -32,6 +38,16 @@ _IDS = struct.Struct("!hiqiqi")
 _TIME = struct.Struct("!iqi")
 _LENGTH = struct.Struct("!i")
 _SIZE = struct.Struct("!iii")
+
+
+def conninfo(database: Mapping[str, Any]) -> str:
+    """The libpq connection string of an entry of Django's DATABASES."""
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password"}
+    names |= {"HOST": "host", "PORT": "port"}
+    parts = {names[name]: database[name] for name in names if database.get(name)}
+    told = database.get("OPTIONS") or {}
+    parts |= {name: value for name, value in told.items() if name not in _NOT_LIBPQ}
+    return make_conninfo(**parts)
 
 
 class Lost(Exception):

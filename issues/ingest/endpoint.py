@@ -171,9 +171,10 @@ class Ingest:
         public_key = self._gate.declared_key(visit)
         if public_key is not None:
             await self._gate.admit(visit, public_key, visit.route.project)
+        names = _encodings(visit)
         with self._budget.hold() as hold:
-            raw = await self._read(visit, receive, hold)
-            prepared = await self._prepare(visit, raw, hold)
+            raw = await self._read(visit, receive, names, hold)
+            prepared = await self._prepare(visit, raw, names, hold)
             visit.kinds = prepared.kinds
             if prepared.dsn:
                 await self._gate.admit_dsn(visit, prepared.dsn, public_key)
@@ -191,23 +192,20 @@ class Ingest:
                 await self._store(row)
         return prepared
 
-    async def _read(self, visit: Visit, receive: Receive, hold: Hold) -> bytes:
-        cap = self._options.max_compressed_bytes
-        if b"content-encoding" not in visit.headers:
-            cap = self._options.max_bytes
+    async def _read(
+        self, visit: Visit, receive: Receive, names: list[str], hold: Hold
+    ) -> bytes:
+        chosen = self._options
+        cap = chosen.max_compressed_bytes if names else chosen.max_bytes
         length = visit.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > cap:
             raise Refusal(413, f"The body is over {cap} bytes.", reason="too_large")
         return await read(receive, cap, hold)
 
-    async def _prepare(self, visit: Visit, raw: bytes, hold: Hold) -> Prepared:
+    async def _prepare(
+        self, visit: Visit, raw: bytes, names: list[str], hold: Hold
+    ) -> Prepared:
         kind = "envelope" if visit.route.kind == "tunnel" else visit.route.kind
-        names: list[str] = []
-        if b"content-encoding" in visit.headers:
-            try:
-                names = encodings(visit.joined(b"content-encoding"))
-            except UnknownEncoding as error:
-                raise Refusal(415, str(error), reason="invalid") from error
         cap = self._options.max_bytes
         if len(raw) <= INLINE_BYTES:
             inline = min(cap, INLINE_DECODED_BYTES)
@@ -275,6 +273,15 @@ class Ingest:
                 causes=(str(error),),
                 reason="invalid",
             ) from error
+
+
+def _encodings(visit: Visit) -> list[str]:
+    if b"content-encoding" not in visit.headers:
+        return []
+    try:
+        return encodings(visit.joined(b"content-encoding"))
+    except UnknownEncoding as error:
+        raise Refusal(415, str(error), reason="invalid") from error
 
 
 def _bomb(error: OverCap) -> Refusal:

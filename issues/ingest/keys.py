@@ -21,8 +21,8 @@ KeyRow = tuple[str, int, int, bool, list[str]]
 class Origins:
     """The pages that may send with a key; an empty list stands for all and servers.
 
-    Entries: ``https://shop.example``, ``shop.example``, ``*.example`` (its subdomains,
-    not itself) or ``*``.
+    Entries: ``https://shop.example`` (just this origin), ``shop.example`` (any scheme
+    and port), ``*.example`` (its subdomains, not itself) or ``*``.
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class Origins:
         if not separator:
             return False
         host = _PORT.sub("", netloc)
-        if not self._exact.isdisjoint((origin, netloc, host, f"{scheme}://{host}")):
+        if not self._exact.isdisjoint((origin, netloc, host)):
             return True
         return any(
             wanted in {"", f"{scheme}://"}
