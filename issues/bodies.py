@@ -1,12 +1,29 @@
-"""How event bodies lie in the database: JSON, zstd."""
+"""How event bodies lie in the database: JSON, zstd with a dictionary of SDK events.
 
+Each frame names the dictionary it needs, so every one that was ever used must stay.
+The dictionary saves a quarter of the bytes: benchmarks/results/dictionary.md.
+"""
+
+from pathlib import Path
 from typing import Any
 
 import orjson
 import zstandard
 
-_compressor = zstandard.ZstdCompressor(level=3)
-_decompressor = zstandard.ZstdDecompressor()
+DICTIONARY_FOLDER = Path(__file__).resolve().parent / "dictionaries"
+LEVEL = 3
+
+_dictionaries = {
+    int(path.stem): zstandard.ZstdCompressionDict(path.read_bytes())
+    for path in DICTIONARY_FOLDER.glob("*.zdict")
+}
+_newest = _dictionaries[max(_dictionaries)]
+_newest.precompute_compress(level=LEVEL)
+_compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_newest)
+_decompressors = {
+    number: zstandard.ZstdDecompressor(dict_data=dictionary)
+    for number, dictionary in _dictionaries.items()
+} | {0: zstandard.ZstdDecompressor()}
 
 
 def pack(body: dict[str, Any]) -> bytes:
@@ -16,6 +33,7 @@ def pack(body: dict[str, Any]) -> bytes:
 
 
 def unpack(stored: bytes) -> dict[str, Any]:
-    """The body that ``pack`` stored."""
-    body: dict[str, Any] = orjson.loads(_decompressor.decompress(stored))
+    """The body that ``pack`` stored, today or with an older dictionary."""
+    number = zstandard.get_frame_parameters(stored).dict_id
+    body: dict[str, Any] = orjson.loads(_decompressors[number].decompress(stored))
     return body

@@ -1,0 +1,27 @@
+import orjson
+import zstandard
+
+from issues import bodies
+from tests.envelopes import event
+
+
+def test_a_packed_body_unpacks_to_itself() -> None:
+    body = event(extra={"ü": "€", "deep": [[{"a": None}]], "number": 1.5})
+    assert bodies.unpack(bodies.pack(body)) == body
+
+
+def test_a_body_packed_without_a_dictionary_unpacks() -> None:
+    body = event()
+    assert bodies.unpack(zstandard.compress(orjson.dumps(body))) == body
+
+
+def test_the_dictionary_makes_a_small_event_smaller() -> None:
+    body = event()
+    plain = len(zstandard.compress(orjson.dumps(body)))
+    assert len(bodies.pack(body)) < 0.8 * plain
+
+
+def test_each_dictionary_carries_the_id_of_its_file() -> None:
+    for path in bodies.DICTIONARY_FOLDER.glob("*.zdict"):
+        dictionary = zstandard.ZstdCompressionDict(path.read_bytes())
+        assert dictionary.dict_id() == int(path.stem)
