@@ -5,9 +5,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from issues.digest.clean import any_text, kind, scalar_text
-from issues.digest.frames import dict_at, mend_text
+from issues.digest.frames import dict_at, mend_text, values_of
 
 MAX_MESSAGE = 8192
+MAX_TAGS = 100
+MAX_TAG = 200
+MAX_BREADCRUMBS = 200
 _LEGACY = {
     "sentry.interfaces.Message": "logentry",
     "sentry.interfaces.Exception": "exception",
@@ -20,6 +23,14 @@ _LEGACY = {
 }
 # What Relay filled in for browsers before SDKs said "infer_ip".
 _ADDRESS_INFERRED = frozenset({"javascript", "cocoa", "objc"})
+_CRUMB_TYPES = {
+    "message": {str},
+    "category": {str},
+    "type": {str},
+    "level": {str},
+    "data": {dict},
+    "timestamp": {int, float, str},
+}
 _PLACEHOLDER = re.compile(
     r"%%|%\((?P<name>\w+)\)[a-zA-Z]|%[-+ #0]*[\d.]*[a-zA-Z]|\{(?P<field>\w*)\}"
 )
@@ -94,6 +105,91 @@ def fill(template: str, params: object) -> str:
     return _PLACEHOLDER.sub(put, template[:MAX_MESSAGE]) if params else template
 
 
+def read_tags(data: dict[str, Any], notes: list[str]) -> dict[str, str]:
+    """The tags as texts: of an object, of pairs, or of {"key": …, "value": …}."""
+    raw = data.get("tags")
+    if type(raw) is dict:
+        pairs = list(raw.items())
+    elif type(raw) is list:
+        pairs = [pair for pair in map(_pair, raw) if pair is not None]
+        if len(pairs) < len(raw):
+            notes.append("tags: entries that are no pair of key and value dropped")
+    else:
+        if raw is not None:
+            notes.append(f"tags: expected an object, got {kind(raw)}; dropped")
+        pairs = []
+    if len(pairs) > MAX_TAGS:
+        notes.append(f"tags: the first {MAX_TAGS} of {len(pairs)} kept")
+        del pairs[MAX_TAGS:]
+    tags: dict[str, str] = {}
+    for key, value in pairs:
+        if type(value) is not str or len(value) > MAX_TAG or len(key) > MAX_TAG:
+            text = scalar_text(value)
+            if text is None:
+                notes.append(f"tags.{key[:40]}: got {kind(value)}; dropped")
+                continue
+            if len(text) > MAX_TAG or len(key) > MAX_TAG:
+                notes.append(f"tags.{key[:40]}: cut to {MAX_TAG} characters")
+            tags[key[:MAX_TAG]] = text[:MAX_TAG]
+        else:
+            tags[key] = value
+    data["tags"] = tags
+    return dict(tags)
+
+
+def _pair(entry: object) -> tuple[str, Any] | None:
+    """[key, value] or {"key": key, "value": value} as a pair."""
+    if isinstance(entry, dict):
+        entry = [entry.get("key"), entry.get("value")]
+    if isinstance(entry, list) and len(entry) == 2:
+        key = scalar_text(entry[0])
+        if key:
+            return key, entry[1]
+    return None
+
+
+def read_breadcrumbs(data: dict[str, Any], notes: list[str]) -> None:
+    """Mend the breadcrumbs in place; the last ``MAX_BREADCRUMBS`` are kept."""
+    crumbs = values_of(data, "breadcrumbs", notes)
+    if len(crumbs) > MAX_BREADCRUMBS:
+        notes.append(f"breadcrumbs: the last {MAX_BREADCRUMBS} of {len(crumbs)} kept")
+        del crumbs[:-MAX_BREADCRUMBS]
+    # By column, as one set of types is faster than five tests for each crumb.
+    for key, types in _CRUMB_TYPES.items():
+        told = {type(crumb[key]) for crumb in crumbs if key in crumb}
+        if not told <= types:
+            for crumb in crumbs:
+                if key in crumb and type(crumb[key]) not in types:
+                    _mend_crumb(crumb, key, notes)
+
+
+def _mend_crumb(crumb: dict[str, Any], key: str, notes: list[str]) -> None:
+    if key == "data":
+        dict_at(crumb, key, "breadcrumb", notes)
+    elif key == "timestamp":
+        if crumb.pop(key) is not None:
+            notes.append("breadcrumb.timestamp: not a time; dropped")
+    else:
+        mend_text(crumb, key, "breadcrumb", notes, convert=key == "message")
+
+
+def read_fingerprint(data: dict[str, Any], notes: list[str]) -> list[str]:
+    """The fingerprint as texts; a single value is a list of one."""
+    raw = data.get("fingerprint")
+    if raw is None:
+        data.pop("fingerprint", None)
+        return []
+    values = raw if type(raw) is list else [raw]
+    texts = [scalar_text(value) for value in values[:32]]
+    fingerprint = [text[:200] for text in texts if text]
+    if len(fingerprint) < len(values):
+        notes.append("fingerprint: parts that are no text dropped")
+    if max(map(len, filter(None, texts)), default=0) > 200:
+        notes.append("fingerprint: parts cut to 200 characters")
+    data["fingerprint"] = fingerprint
+    return fingerprint
+
+
 def read_request(data: dict[str, Any], notes: list[str]) -> str:
     """Mend ``data["request"]``: headers become an object; returns the URL."""
     request = dict_at(data, "request", "event", notes)
@@ -124,12 +220,16 @@ def _headers(raw: object, notes: list[str]) -> dict[str, str]:
     else:
         pairs = []
     headers: dict[str, str] = {}
+    dropped = 0
     for name, value in pairs:
         values = value if type(value) is list else [value]
         texts = [text for text in map(scalar_text, values) if text]
+        dropped += sum(scalar_text(value) is None for value in values)
         if type(name) is str:
             earlier = [headers[name]] if name in headers else []
             headers[name] = ", ".join(earlier + texts)
+    if dropped:
+        notes.append(f"request.headers: {dropped} values that are no text dropped")
     if not headers and raw:
         notes.append(f"request.headers: got {kind(raw)} without headers; dropped")
     return headers

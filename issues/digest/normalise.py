@@ -15,12 +15,15 @@ from issues.digest.frames import (
     mend_text,
     read_exceptions,
     read_thread_frames,
-    values_of,
 )
 from issues.digest.interfaces import (
+    MAX_TAG,
     lift_legacy,
+    read_breadcrumbs,
+    read_fingerprint,
     read_message,
     read_request,
+    read_tags,
     read_user,
     user_agent_of,
 )
@@ -29,9 +32,6 @@ from issues.digest.trim import MAX_STORED, trim
 
 MAX_SKEW = timedelta(hours=24)
 MAX_NOTES = 40
-MAX_TAGS = 100
-MAX_TAG = 200
-MAX_BREADCRUMBS = 200
 
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
 _LEVELS = {
@@ -41,7 +41,6 @@ _LEVELS = {
 }
 # Seconds of clock difference below which sending and receiving times agree.
 _SAME_CLOCK = 1.0
-_CRUMB_TEXTS = ("type", "category", "message", "level")
 _OBJECTS = ("contexts", "extra", "sdk", "modules", "debug_meta")
 
 
@@ -131,8 +130,8 @@ def _normal_event(
     exceptions = read_exceptions(data, notes)
     threads_frames = read_thread_frames(data, notes)
     message, template = read_message(data, notes)
-    tags = _read_tags(data, notes)
-    _read_breadcrumbs(data, notes)
+    tags = read_tags(data, notes)
+    read_breadcrumbs(data, notes)
     _read_objects(data, notes)
     event = NormalEvent(
         event_id=_event_id(data, payload, arrival, [] if silent else notes),
@@ -151,7 +150,7 @@ def _normal_event(
         message_template=template,
         exceptions=exceptions,
         threads_frames=threads_frames,
-        fingerprint=_read_fingerprint(data, notes),
+        fingerprint=read_fingerprint(data, notes),
         handled=_handled(exceptions),
         tags=tags,
         tenant=_tenant(tags, data, arrival.tenant_tags),
@@ -292,70 +291,6 @@ def _release(data: dict[str, Any], fallback: str, notes: list[str]) -> str:
     return release
 
 
-def _read_tags(data: dict[str, Any], notes: list[str]) -> dict[str, str]:
-    raw = data.get("tags")
-    if type(raw) is dict:
-        pairs = list(raw.items())
-    elif type(raw) is list:
-        pairs = [pair for pair in map(_pair, raw) if pair is not None]
-        if len(pairs) < len(raw):
-            notes.append("tags: entries that are no pair of key and value dropped")
-    else:
-        if raw is not None:
-            notes.append(f"tags: expected an object, got {kind(raw)}; dropped")
-        pairs = []
-    if len(pairs) > MAX_TAGS:
-        notes.append(f"tags: the first {MAX_TAGS} of {len(pairs)} kept")
-        del pairs[MAX_TAGS:]
-    tags: dict[str, str] = {}
-    for key, value in pairs:
-        if type(value) is not str or len(value) > MAX_TAG or len(key) > MAX_TAG:
-            text = scalar_text(value)
-            if text is None:
-                notes.append(f"tags.{key[:40]}: got {kind(value)}; dropped")
-                continue
-            if len(text) > MAX_TAG or len(key) > MAX_TAG:
-                notes.append(f"tags.{key[:40]}: cut to {MAX_TAG} characters")
-            tags[key[:MAX_TAG]] = text[:MAX_TAG]
-        else:
-            tags[key] = value
-    data["tags"] = tags
-    return dict(tags)
-
-
-def _pair(entry: object) -> tuple[str, Any] | None:
-    """[key, value] or {"key": key, "value": value} as a pair."""
-    if isinstance(entry, dict):
-        entry = [entry.get("key"), entry.get("value")]
-    if isinstance(entry, list) and len(entry) == 2:
-        key = scalar_text(entry[0])
-        if key:
-            return key, entry[1]
-    return None
-
-
-def _read_breadcrumbs(data: dict[str, Any], notes: list[str]) -> None:
-    crumbs = values_of(data, "breadcrumbs", notes)
-    if len(crumbs) > MAX_BREADCRUMBS:
-        notes.append(f"breadcrumbs: the last {MAX_BREADCRUMBS} of {len(crumbs)} kept")
-        del crumbs[:-MAX_BREADCRUMBS]
-    for crumb in crumbs:
-        get = crumb.get
-        # None stands for what is not there; everything else is mended below.
-        if not (
-            type(get("message", "")) is type(get("category", "")) is str
-            and type(get("type", "")) is type(get("level", "")) is str
-            and type(get("data", crumb)) is dict
-        ):
-            for key in _CRUMB_TEXTS:
-                if key in crumb and type(crumb[key]) is not str:
-                    mend_text(crumb, key, "breadcrumb", notes, convert=key == "message")
-            dict_at(crumb, "data", "breadcrumb", notes)
-        if type(get("timestamp", 0)) not in (int, float, str):
-            del crumb["timestamp"]
-            notes.append("breadcrumb.timestamp: not a time; dropped")
-
-
 def _read_objects(data: dict[str, Any], notes: list[str]) -> None:
     for key in _OBJECTS:
         if type(data.get(key, data)) is not dict:
@@ -375,32 +310,19 @@ def _read_objects(data: dict[str, Any], notes: list[str]) -> None:
             mend_text(modules, key, "modules", notes)
 
 
-def _read_fingerprint(data: dict[str, Any], notes: list[str]) -> list[str]:
-    raw = data.get("fingerprint")
-    if raw is None:
-        data.pop("fingerprint", None)
-        return []
-    values = raw if type(raw) is list else [raw]
-    texts = [scalar_text(value) for value in values[:32]]
-    fingerprint = [text[:200] for text in texts if text]
-    if len(fingerprint) < len(values):
-        notes.append("fingerprint: parts that are no text dropped")
-    if max(map(len, filter(None, texts)), default=0) > 200:
-        notes.append("fingerprint: parts cut to 200 characters")
-    data["fingerprint"] = fingerprint
-    return fingerprint
-
-
 def _handled(exceptions: list[ExceptionValue]) -> bool:
     return all(exception.handled is not False for exception in exceptions)
 
 
 def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) -> str:
-    """From the tags; else from the span attributes, the only ones streams carry."""
+    """From the tags; else from the span attributes, the only ones streams carry.
+
+    In small letters, as imports and requests write tenant keys.
+    """
     for name in names:
         value = tags.get(name)
         if value and value.strip():
-            return value.strip()
+            return value.strip().lower()[:MAX_TAG]
     trace = (data.get("contexts") or {}).get("trace") or {}
     attributes = trace.get("data")
     if type(attributes) is dict:
@@ -408,7 +330,7 @@ def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) ->
             value = attributes.get(name)
             if type(value) is dict:
                 value = value.get("value")
-            text = (scalar_text(value) or "").strip()[:MAX_TAG]
+            text = (scalar_text(value) or "").strip().lower()[:MAX_TAG]
             if text:
                 return text
     return ""
