@@ -20,7 +20,10 @@ _WRAPPERS = re.compile(
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$-]{3,}$")
 
-_PROPERTY = r"(?:[\w$\[\]{}'\"()?!., -]*[.\[])?['\"]?(?P<name>[\w$]+)['\"]?[\])]*"
+# An expression by its last name; without an owner that name may be a shortened one.
+_EXPRESSION = (
+    r"(?P<owner>[\w$\[\]{}'\"()?!., -]*[.\[])?['\"]?(?P<local>[\w$]+)['\"]?[\])]*"
+)
 _NOTHING = r"(?P<nothing>undefined|null)"
 # Chromium, WebKit and Gecko say the same in different words, with shortened names.
 _WORDINGS = (
@@ -34,11 +37,22 @@ _WORDINGS = (
         "'{name}' of {nothing}",
     ),
     (
-        rf"can't access property (?:\"(?P<name>[^\"]+)\"|(?P<index>[\w$]+)), .+"
+        rf"can't access property (?:\"(?P<name>[^\"]+)\"|(?P<other>[\w$]+)), .+"
         rf"{_NOTHING}$",
         "'{name}' of {nothing}",
     ),
-    (rf"{_PROPERTY} is not a function\b.*$", "'{name}' is not a function"),
+    (
+        rf"Cannot destructure property '(?P<name>[^']+)' of .+ as it is {_NOTHING}\.?$",
+        "'{name}' of {nothing}",
+    ),
+    (rf"{_EXPRESSION} is not a function\b.*$", "'{name}' is not a function"),
+    (rf"{_EXPRESSION} is not a constructor\b.*$", "'{name}' is not a constructor"),
+    (rf"{_EXPRESSION} is not iterable\b.*$", "'{name}' is not iterable"),
+    (rf"{_EXPRESSION} is {_NOTHING}$", "'{name}' is {nothing}"),
+    (
+        r"(?:Cannot access|can't access lexical declaration) '(?P<local>[\w$]+)'",
+        "'{name}' was used too early",
+    ),
     (r"(?P<name>[\w$]+) is not defined$", "variable '{name}' is missing"),
     (r"Can't find variable: (?P<name>[\w$]+)$", "variable '{name}' is missing"),
     (
@@ -102,7 +116,7 @@ def _property(found: re.Match[str]) -> str:
     if named.get("code"):
         last = _LAST_PROPERTY.search(named["code"])
         return last.group(1) if last else "?"
-    name = named.get("name") or named.get("other") or named.get("index") or "?"
-    # A bare shortened variable differs from build to build.
-    is_shortened = len(name) <= 2 and "." not in found.group().split(" is ")[0]
-    return "?" if is_shortened and " is " in found.group() else name
+    local = named.get("local")
+    if local and len(local) <= 2 and local != "$" and not named.get("owner"):
+        return "?"
+    return local or named.get("name") or named.get("other") or "?"

@@ -244,7 +244,8 @@ def _by_values(event: NormalEvent) -> _Default:
 
 
 def _by_message(event: NormalEvent) -> _Default:
-    message = parameterise(event.message_template or event.message)
+    message = event.message_template or event.message
+    message = parameterise(_without_tenant(event, message))
     kept, described = place_frames(event.threads_frames, event.platform)
     parts = [Part("message", message, True)] if message else []
     _add_frame_parts(parts, kept, described)
@@ -276,7 +277,16 @@ def _stable_message(event: NormalEvent, exception: ExceptionValue) -> str:
         value = event.message
     if is_javascript(event.platform):
         value = one_wording(value)
-    return parameterise(value)
+    return parameterise(_without_tenant(event, value))
+
+
+def _without_tenant(event: NormalEvent, text: str) -> str:
+    """The tenant's name and the page's host differ by shop, whatever their domain."""
+    host = event.url.partition("://")[2].partition("/")[0]
+    for name in (event.tenant, host):
+        if len(name) >= 4 and name in text and not name.isalpha():
+            text = text.replace(name, "<tenant>")
+    return text
 
 
 def _title(event: NormalEvent) -> str:

@@ -233,6 +233,22 @@ def test_without_frames_type_and_message_count() -> None:
     assert not one_issue(bare("order 1 late"), bare("order 1 late", "KeyError"))
 
 
+@pytest.mark.parametrize("named", ["tenant", "url"])
+def test_the_tenants_name_does_not_count_whatever_its_domain(named: str) -> None:
+    def bare(shop: str) -> NormalEvent:
+        told = {"tenant": shop} if named == "tenant" else {"url": f"https://{shop}/a"}
+        return event(value=f"{shop} has no price", **told)
+
+    assert one_issue(bare("nordic.boutique"), bare("fjord-7.fashion"))
+
+
+def test_a_tenant_whose_name_is_a_word_takes_no_words_away() -> None:
+    assert one_issue(
+        event(value="price missing", tenant="price"),
+        event(value="price missing", tenant="other"),
+    )
+
+
 def message(text: str, template: str = "", **fields: Any) -> NormalEvent:
     return event(exceptions=[], message=text, message_template=template, **fields)
 
