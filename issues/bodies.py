@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import zstandard
 
+from issues.digest.clean import encode
+
 DICTIONARY_FOLDER = Path(__file__).resolve().parent / "dictionaries"
 LEVEL = 3
 
@@ -28,7 +30,7 @@ _decompressors = {
 
 def pack(body: dict[str, Any]) -> bytes:
     """The body as stored."""
-    packed: bytes = _compressor.compress(orjson.dumps(body))
+    packed: bytes = _compressor.compress(encode(body))
     return packed
 
 

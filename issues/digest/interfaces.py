@@ -23,7 +23,7 @@ _LEGACY = {
 }
 # What Relay filled in for browsers before SDKs said "infer_ip".
 _ADDRESS_INFERRED = frozenset({"javascript", "cocoa", "objc"})
-_CRUMB_TYPES = {
+_CRUMB_TYPES: dict[str, set[type]] = {
     "message": {str},
     "category": {str},
     "type": {str},

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from issues.bodies import pack, unpack
 from issues.digest.clean import UNSTORABLE, encode
 from issues.digest.event import NormalEvent, NotAnEvent
 from issues.digest.normalise import MAX_NOTES, event_from_security_report
@@ -624,3 +625,9 @@ def test_what_differs_by_shop_is_not_in_the_blocked_host(
 def test_a_report_without_violation_is_no_event(report: Any) -> None:
     with pytest.raises(NotAnEvent, match="csp-report"):
         reported(report)
+
+
+def test_depth_hidden_by_brackets_in_text_is_still_stored() -> None:
+    hidden = b'["]",' * 400 + b"1" + b',"["]' * 400
+    event = normal(b'{"event_id": "%b", "extra": {"deep": %b}}' % (ID.encode(), hidden))
+    assert unpack(pack(event.body))["event_id"] == ID
