@@ -19,6 +19,7 @@ from issues.models.issue import IssueQuerySet
 from issues.terms import TERMS, Asked, SearchError, family, hit, tagged
 
 __all__ = [
+    "SHORT_ID",
     "SearchError",
     "Term",
     "as_event_id",
@@ -37,7 +38,8 @@ _TERM = re.compile(
     (?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s"]\S*)?)(?=\s|\Z)""",
     re.VERBOSE,
 )
-_SHORT_ID = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,18})\Z")
+# What people call an issue, such as CHECKOUT-42.
+SHORT_ID = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,18})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _contains(word: str) -> Q:
 
 def _named(word: str) -> Q | None:
     """The issue that a short id or an event id names, None where it names none."""
-    match = _SHORT_ID.match(word)
+    match = SHORT_ID.match(word)
     event_id = as_event_id(word)
     if match:
         named = Issue.objects.filter(pk=int(match[2]), project__slug__iexact=match[1])

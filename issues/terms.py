@@ -150,6 +150,8 @@ def _platform(value: str, asked: Asked) -> Q:
 
 def _project(value: str, asked: Asked) -> Q:
     project = Project.objects.filter(slug__iexact=value).first()
+    if project is None and re.fullmatch("[0-9]{1,18}", value):
+        project = Project.objects.filter(pk=int(value)).first()
     if project is None:
         slugs = Project.objects.order_by("slug").values_list("slug", flat=True)
         raise SearchError(

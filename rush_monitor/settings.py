@@ -164,6 +164,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "axes",
 ]
 
@@ -244,7 +245,8 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.auth.ScopePermission"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["tenants.api.filters.StrictFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "tenants.pagination.KeysetPagination",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tenants.problems.problem_response",
@@ -256,6 +258,19 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Issues, their impact on tenants, and the releases behind them.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
+        "ResolutionEnum": "issues.models.Issue.Resolution",
+        "StatusEnum": "issues.models.Issue.Status",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tenants.openapi.add_problems",
+    ],
+    # The page's scripts lie in a package: nothing is fetched from elsewhere.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 UNFOLD = {

@@ -1,8 +1,60 @@
 """Every URL on one screen. Ingest paths never arrive here: see asgi.py."""
 
 from django.contrib import admin
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views import defaults
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from issues.api.events import EventViewSet, IssueEventViewSet
+from issues.api.hits import HitListViewSet
+from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
+from issues.api.issues import IssueViewSet, TenantIssueViewSet
+from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from releases.api import EnvironmentViewSet, ReleaseViewSet
+from tenants import problems
+from tenants.api.audit import AuditEntryViewSet
+from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.tenants import PlanViewSet, TenantViewSet
+from tenants.api.tokens import TokenViewSet
+
+api = SimpleRouter()
+api.trailing_slash = "/?"
+api.register("projects", ProjectViewSet, "project")
+api.register("keys", ProjectKeyViewSet, "key")
+api.register("plans", PlanViewSet, "plan")
+api.register("tenants", TenantViewSet, "tenant")
+api.register(
+    r"tenants/(?P<tenant_id>\d{1,18})/issues", TenantIssueViewSet, "tenant-issue"
+)
+api.register("tokens", TokenViewSet, "token")
+api.register("audit", AuditEntryViewSet, "audit")
+api.register("releases", ReleaseViewSet, "release")
+api.register("environments", EnvironmentViewSet, "environment")
+api.register("issues", IssueViewSet, "issue")
+api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
+api.register("events", EventViewSet, "event")
+api.register("hit-list", HitListViewSet, "hit")
+api.register("hit-rules", HitRuleViewSet, "hit-rule")
+api.register("path-rules", PathRuleViewSet, "path-rule")
+api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
+api.register("dead-letters", DeadLetterViewSet, "dead-letter")
+api.register("outcomes", OutcomeViewSet, "outcome")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include(api.urls)),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"
+    ),
+    re_path(r"^api/", problems.no_such_path),
 ]
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Programs get a problem document, people a page."""
+    if request.path_info.startswith("/api/"):
+        return problems.our_fault(request)
+    return defaults.server_error(request)

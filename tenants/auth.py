@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from tenants.models import ApiToken
 from tenants.tokens import find_token
@@ -31,30 +30,35 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
 
 class ScopePermission(permissions.BasePermission):
-    """A view's ``scope`` noun decides: ``<noun>:read`` or ``<noun>:write``.
+    """A token needs the view's ``scope`` noun: ``<noun>:read`` or ``<noun>:write``.
 
-    A token needs the scope. A person needs the model permission behind it, which
-    the roles viewer, responder, maintainer and owner grant.
+    A person of the staff needs ``read_permission`` or ``write_permission`` of the
+    view, which the roles viewer, responder, maintainer and owner grant.
     """
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        noun: str = getattr(view, "scope", "")
-        if not noun:
-            return False
+    def has_permission(self, request: Request, view: Any) -> bool:
         writes = request.method not in permissions.SAFE_METHODS
         if isinstance(request.auth, ApiToken):
-            return _token_allows(request.auth, noun, writes)
+            return self.token_allows(request.auth, view, writes)
         user: Any = request.user
         if not (user and user.is_authenticated and user.is_active and user.is_staff):
             return False
-        needed: str = view.write_permission if writes else view.read_permission  # type: ignore[attr-defined]
-        return bool(user.has_perm(needed))
+        needed: str = view.write_permission if writes else view.read_permission
+        if not user.has_perm(needed):
+            raise exceptions.PermissionDenied(f"Your role lacks {needed}.")
+        return True
 
-
-def _token_allows(token: ApiToken, noun: str, writes: bool) -> bool:
-    granted = set(token.scopes)
-    allowed = f"{noun}:write" in granted or (not writes and f"{noun}:read" in granted)
-    if not allowed:
+    def token_allows(self, token: ApiToken, view: Any, writes: bool) -> bool:
+        noun: str = view.scope
+        granted = set(token.scopes)
+        if f"{noun}:write" in granted or (not writes and f"{noun}:read" in granted):
+            return True
         verb = "write" if writes else "read"
         raise exceptions.PermissionDenied(f"This token lacks the scope {noun}:{verb}.")
-    return True
+
+
+class PeoplePermission(ScopePermission):
+    """For what no token may do, such as making tokens."""
+
+    def token_allows(self, token: ApiToken, view: Any, writes: bool) -> bool:
+        raise exceptions.PermissionDenied("Tokens may not do this: log in as a person.")

@@ -1,0 +1,65 @@
+"""Changes over the API: checked against the model's constraints, and audited."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
+
+from tenants.audit import Actor, difference, record, values_of
+
+# Importing it registers how tokens stand in the API's description.
+from tenants.openapi import TokenScheme
+
+__all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme"]
+
+
+class ConstrainedSerializer(serializers.ModelSerializer[Any]):
+    """Answers 400 where the database's constraints would raise."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        model: type[models.Model] = self.Meta.model
+        row = model() if self.instance is None else copy.copy(self.instance)
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            row.validate_constraints()
+        except ValidationError as error:
+            raise serializers.ValidationError(
+                serializers.as_serializer_error(error)
+            ) from error
+        return attrs
+
+
+class AuditedWrites(GenericAPIView[Any]):
+    """The three writes of a model view set, each with its audit row."""
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            row = serializer.save()
+            values = values_of(row, columns_of(row, serializer.validated_data))
+            record(Actor.of(self.request), "added", row, difference({}, values))
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        row: models.Model = self.get_object()
+        columns = columns_of(row, serializer.validated_data)
+        before = values_of(row, columns)
+        with transaction.atomic():
+            row = serializer.save()
+            changes = difference(before, values_of(row, columns))
+            if changes:
+                record(Actor.of(self.request), "changed", row, changes)
+
+    def perform_destroy(self, instance: models.Model) -> None:
+        with transaction.atomic():
+            record(Actor.of(self.request), "deleted", instance, {})
+            instance.delete()
+
+
+def columns_of(row: models.Model, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are columns of the row."""
+    columns = {field.name for field in row._meta.concrete_fields}
+    return [name for name in names if name in columns]
