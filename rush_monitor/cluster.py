@@ -34,6 +34,7 @@ listen_addresses = ''
 unix_socket_directories = '{run_dir}'
 unix_socket_permissions = 0700
 max_connections = 60
+max_locks_per_transaction = 256
 shared_buffers = 128MB
 effective_cache_size = 512MB
 jit = off

@@ -74,7 +74,7 @@ def unprivileged(
         if account.owner and data_dir.stat().st_uid != account.owner[0]:
             data_dir.chmod(mode | 0o011)  # to be passed through, not read
         account.own(run_dir)
-        if _works(account, run_dir, binary):
+        if _works(account, data_dir, run_dir, binary):
             return account
         data_dir.chmod(mode)
         os.chown(run_dir, 0, 0)
@@ -103,11 +103,11 @@ def _accounts(data_dir: Path, cluster: Path) -> Iterator[Account]:
             yield Account(become_user(*owner), owner)
 
 
-def _works(account: Account, directory: Path, binary: str) -> bool:
+def _works(account: Account, data_dir: Path, run_dir: Path, binary: str) -> bool:
+    script = '"$0" --version && cd "$1" && test -w "$2"'
     try:
         trial = start(
-            [binary, "--version"],
-            cwd=directory,
+            ["/bin/sh", "-c", script, binary, str(data_dir), str(run_dir)],
             become=account.become,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

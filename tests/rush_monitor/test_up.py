@@ -9,7 +9,11 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+from django.db import connection
 
+from rush_monitor.management.commands.up import make_secret_key
 from rush_monitor.spawn import birth
 from tests.running import RunningUp, eventually, free_port, gone, manage, running_up
 
@@ -124,19 +128,25 @@ def test_a_taken_port_is_named_before_anything_starts(data_dir: Path) -> None:
     assert not (data_dir / "postgres").exists()
 
 
-def test_a_data_directory_that_cannot_be_made_is_refused(short_tmp: Path) -> None:
-    file = short_tmp / "a-file"
-    file.touch()
-    refused = manage(file / "var", "up")
-    assert refused.returncode == 1
-    assert "Set DATA_DIR to a directory" in one_line_error(refused.stderr)
+def test_a_data_directory_that_cannot_be_made_is_refused(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    (tmp_path / "file").touch()
+    settings.DATA_DIR = tmp_path / "file" / "var"
+    with pytest.raises(CommandError, match="Set DATA_DIR to a directory"):
+        call_command("up")
 
 
-def test_a_database_that_forgets_is_refused(up: RunningUp, data_dir: Path) -> None:
-    careless = f"{up.database_url}?options=-c%20synchronous_commit%3Doff"
-    refused = manage(data_dir, "up", DATABASE_URL=careless)
-    assert refused.returncode == 1
-    assert "synchronous_commit is off" in one_line_error(refused.stderr)
+@pytest.mark.django_db
+def test_a_database_that_forgets_is_refused(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    settings.DATA_DIR = tmp_path
+    settings.EMBEDDED_DATABASE = False
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    with pytest.raises(CommandError, match="DATABASE_URL: .*synchronous_commit is off"):
+        call_command("up")
 
 
 def test_a_database_that_does_not_answer_is_refused(data_dir: Path) -> None:
@@ -146,8 +156,19 @@ def test_a_database_that_does_not_answer_is_refused(data_dir: Path) -> None:
     assert one_line_error(refused.stderr).startswith("CommandError: DATABASE_URL: ")
 
 
-def test_a_port_beyond_the_last_is_refused(data_dir: Path) -> None:
-    assert manage(data_dir, "up", "--port", "70000").returncode == 2
+def test_a_port_beyond_the_last_is_refused() -> None:
+    with pytest.raises(CommandError, match="--port"):
+        call_command("up", "--port", "70000")
+
+
+def test_a_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "secret_key"
+    make_secret_key(path)
+    key = path.read_text()
+    make_secret_key(path)
+    assert path.read_text() == key
+    assert len(key) >= 50
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.fixture(scope="module")
