@@ -1,4 +1,3 @@
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -159,13 +158,11 @@ def test_five_thousand_tenants_go_in_with_a_few_statements(
     upsert(rows[::2], ANNA)
     changed = [{**row, "monthly_revenue": "7"} for row in rows]
 
-    start = time.perf_counter()
     # Savepoint, plans twice, lock, upsert, audit, end of the savepoint.
     with django_assert_num_queries(7):
         result = upsert(changed, ANNA)
 
     assert (result.created, result.updated) == (2500, 2500)
-    assert time.perf_counter() - start < 4
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
