@@ -128,8 +128,9 @@ def _leave_parent(parent: int, title: str, output: int, keep: Sequence[int]) -> 
     null = os.open(os.devnull, os.O_RDONLY)
     for fd, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(fd, target)
-    sys.stdout = open(1, "w", buffering=1, errors="replace", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, errors="replace", closefd=False)
+    # The parent's own may be someone else's, such as those of a test runner.
+    sys.stdout = os.fdopen(1, "w", buffering=1, errors="replace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="replace", closefd=False)
     lowest = 3
     for fd in sorted(keep):
         os.closerange(lowest, fd)

@@ -1,5 +1,6 @@
 """Everything that ``manage.py up`` runs, and the order in which it starts and stops."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from rush_monitor.cluster import Postgres
 from rush_monitor.embedded import Valkey
 from rush_monitor.listen import answers, listen_tcp, listen_unix
 from rush_monitor.lock import Record, locked
-from rush_monitor.services import SERVICES, load_shared
+from rush_monitor.processes import PROCESSES, load_shared
 from rush_monitor.spawn import fork, start
 from rush_monitor.unprivileged import EngineError, make_directories
 
@@ -37,7 +38,7 @@ class Plan:
     embedded_database: bool
     embedded_broker: bool
     demo: bool
-    # Whether services are forks of this process or programs of their own.
+    # Whether the processes are forks of this process or programs of their own.
     forks: bool
 
     @property
@@ -69,10 +70,9 @@ class Up:
             # The engines know better how to stop their own.
             self._record.stop_left_over(but={Postgres.name, Valkey.name})
             try:
-                self._start(front, django)
-                self._children.keep()
-            except StopRequested:
-                pass
+                with contextlib.suppress(StopRequested):
+                    self._start(front, django)
+                    self._children.keep()
             finally:
                 self._log.line("up", "stopping; Ctrl-C again to hurry")
                 self._children.stop()
@@ -103,14 +103,14 @@ class Up:
             load_shared()
         text = self._prepare_database()
         try:
-            self._start_services(front, django)
+            self._start_processes(front, django)
             self._children.wait(lambda: answers(front), READY_SECONDS)
         finally:
             # It holds the password, which is shown only once: also on Ctrl-C.
             self._log.block(text)
         self._log.line("up", "ready; Ctrl-C stops everything")
         if plan.demo:
-            self._children.add(self._service("demo"))
+            self._children.add(self._child("demo"))
 
     def _start_engine(self, engine: Postgres | Valkey, child: Child) -> None:
         self._log.line("up", f"starting {child.name}")
@@ -124,30 +124,30 @@ class Up:
         if not self._children.wait(is_ready, READY_SECONDS):
             raise EngineError(f"{child.name} does not start; its reasons are above.")
 
-    def _start_services(self, front: socket.socket, django: socket.socket) -> None:
+    def _start_processes(self, front: socket.socket, django: socket.socket) -> None:
         """All at once: requests wait in the sockets until they are served."""
         for name, listener in (("django", django), ("front", front)):
-            self._children.add(self._service(name, listener.fileno()))
+            self._children.add(self._child(name, listener.fileno()))
         for name in ("digest", "worker", "beat"):
-            self._children.add(self._service(name))
+            self._children.add(self._child(name))
 
-    def _service(self, name: str, fd: int = -1) -> Child:
+    def _child(self, name: str, fd: int = -1) -> Child:
         again: dict[str, Again] = {"prepare": "never", "demo": "after failure"}
         return Child(
             name,
-            partial(self._run_service, name, fd),
+            partial(self._start_process, name, fd),
             RANKS.get(name, WORK),
             grace=5,
             again=again.get(name, "always"),
         )
 
-    def _run_service(self, name: str, fd: int, output: int) -> Process:
+    def _start_process(self, name: str, fd: int, output: int) -> Process:
         keep = () if fd < 0 else (fd,)
         if self._plan.forks:
-            run = partial(SERVICES[name], fd)
+            run = partial(PROCESSES[name], fd)
             return fork(run, title=name, output=output, keep=keep)
         return start(
-            [sys.executable, "-m", "django", "service", name, str(fd)],
+            [sys.executable, "-m", "django", "process", name, str(fd)],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "rush_monitor.settings"},
             cwd=ROOT,
             pass_fds=keep,
@@ -159,7 +159,7 @@ class Up:
         """Migrate and make the first account; returns what the person should read."""
         reader, writer = os.pipe()
         with open(reader, encoding="utf-8") as answer:
-            self._children.add(self._service("prepare", writer))
+            self._children.add(self._child("prepare", writer))
             os.close(writer)
             self._children.wait(lambda: self._children.pid("prepare") is None, 3600)
             if self._children.status("prepare") != 0:

@@ -45,7 +45,7 @@ def stopped(made: Postgres) -> Iterator[Postgres]:
 
 def ask(postgres: Postgres, sql: str) -> object:
     with psycopg.connect(postgres.url, autocommit=True) as session:
-        cursor = session.execute(sql)  # type: ignore[arg-type]
+        cursor = session.execute(sql)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 

@@ -221,7 +221,7 @@ def test_sigterm_answers_what_was_accepted_and_leaves_nothing(
         assert not any(birth(pid) for pid in everyone)
 
 
-def test_services_also_run_as_programs_and_log_json(killed_up: RunningUp) -> None:
+def test_processes_also_run_as_programs_and_log_json(killed_up: RunningUp) -> None:
     env = {"LOG_FORMAT": "json"}
     with running_up(killed_up.data_dir, "--no-fork", env=env) as up:
         everyone = up.everyone()

@@ -77,7 +77,7 @@ class Command(BaseCommand):
             dest="fork",
             action="store_false",
             default=sys.platform == "linux",
-            help="start each service as a program of its own (always so on macOS)",
+            help="start each process as a program of its own (always so on macOS)",
         )
         parser.add_argument(
             "--no-input",

@@ -1,10 +1,10 @@
-"""``manage.py service``: one of the processes of ``up``, by itself."""
+"""``manage.py process``: one of the processes of ``up``, by itself."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from rush_monitor.services import SERVICES
+from rush_monitor.processes import PROCESSES
 
 
 class Command(BaseCommand):
@@ -12,7 +12,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", choices=sorted(SERVICES))
+        parser.add_argument("name", choices=sorted(PROCESSES))
         parser.add_argument(
             "fd",
             type=int,
@@ -22,4 +22,4 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        SERVICES[options["name"]](options["fd"])
+        PROCESSES[options["name"]](options["fd"])

@@ -2,7 +2,7 @@
 
 ``up`` forks them from one process that has loaded what they share: that takes half of
 the memory of loading it in each, and a killed one answers again within milliseconds.
-Where forking is not safe (macOS) each runs as ``manage.py service <name>``.
+Where forking is not safe (macOS) each runs as ``manage.py process <name>``.
 """
 
 import gc
@@ -21,7 +21,7 @@ from rush_monitor.celery import app
 from rush_monitor.first_run import prepare_database, welcome
 from rush_monitor.serve import serve
 
-# Imported late by those who use them; loaded early, all services share them.
+# Imported late by those who use them; loaded early, all share them.
 SHARED = (
     "celery.apps.beat",
     "celery.apps.worker",
@@ -38,7 +38,7 @@ ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 def load_shared() -> None:
-    """Load what services share, and keep the garbage collector from touching it."""
+    """Load what all processes use, and keep the garbage collector from touching it."""
     for module in SHARED:
         import_module(module)
     app.loader.import_default_modules()
@@ -90,7 +90,7 @@ def prepare(fd: int) -> None:
 
 
 # Each takes the file descriptor that it serves from or answers to, -1 without one.
-SERVICES: dict[str, Callable[[int], None]] = {
-    service.__name__: service
-    for service in (front, django, digest, worker, beat, demo, prepare)
+PROCESSES: dict[str, Callable[[int], None]] = {
+    process.__name__: process
+    for process in (front, django, digest, worker, beat, demo, prepare)
 }
