@@ -28,6 +28,13 @@ class ReleaseSerializer(ConstrainedSerializer):
             raise serializers.ValidationError(
                 dict.fromkeys(fixed, "This stays: events name the release by it.")
             )
+        known = Release.objects.filter(
+            project=attrs.get("project"), version=attrs.get("version")
+        )
+        if known.exists():
+            raise serializers.ValidationError(
+                {"version": "The project has this release already: change that one."}
+            )
         return super().validate(attrs)
 
 

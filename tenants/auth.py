@@ -43,7 +43,10 @@ class ScopePermission(permissions.BasePermission):
         user: Any = request.user
         if not (user and user.is_authenticated and user.is_active and user.is_staff):
             return False
-        needed: str = view.write_permission if writes else view.read_permission
+        name = "write_permission" if writes else "read_permission"
+        needed: str | None = getattr(view, name, None)
+        if needed is None:
+            raise exceptions.MethodNotAllowed(request.method or "")
         if not user.has_perm(needed):
             raise exceptions.PermissionDenied(f"Your role lacks {needed}.")
         return True

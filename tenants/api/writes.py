@@ -28,9 +28,7 @@ class ConstrainedSerializer(serializers.ModelSerializer[Any]):
         try:
             row.validate_constraints()
         except ValidationError as error:
-            raise serializers.ValidationError(
-                serializers.as_serializer_error(error)
-            ) from error
+            raise serializers.ValidationError(error.messages) from error
         return attrs
 
 

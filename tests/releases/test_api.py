@@ -1,0 +1,118 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from releases.models import Release
+from tenants.models import AuditEntry
+from tests.factories import (
+    make_environment,
+    make_project,
+    make_release,
+    role_client,
+    token_client,
+)
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/releases/"
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return token_client("release:write")
+
+
+def test_ci_makes_a_release(client: APIClient) -> None:
+    make_project(slug="shop")
+    body = {
+        "project": "shop",
+        "version": "shop@2.4.0",
+        "released_at": "2026-11-23T12:00:00Z",
+    }
+
+    response = client.post(URL, body)
+
+    assert response.status_code == 201
+    assert response.json()["released_at"] == "2026-11-23T12:00:00Z"
+    assert AuditEntry.objects.get().action == "added"
+
+
+def test_a_release_is_made_once(client: APIClient) -> None:
+    make_release(make_project(slug="shop"), "1.0.0")
+
+    response = client.post(URL, {"project": "shop", "version": "1.0.0"})
+
+    assert response.status_code == 400
+    assert "already" in response.json()["errors"]["version"][0]
+
+
+def test_the_date_of_a_release_is_changed(client: APIClient) -> None:
+    release = make_release(make_project())
+
+    client.patch(f"{URL}{release.pk}/", {"released_at": "2026-11-23T12:00:00Z"})
+
+    release.refresh_from_db()
+    assert release.released_at is not None
+
+
+@pytest.mark.parametrize("field", ["version", "project"])
+def test_what_events_name_a_release_by_stays(client: APIClient, field: str) -> None:
+    release = make_release(make_project())
+    body = {field: make_project().slug}
+
+    response = client.patch(f"{URL}{release.pk}/", body)
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [field]
+
+
+def test_releases_are_listed_newest_first(
+    client: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    now, project = timezone.now(), make_project(slug="shop")
+    for n in (1, 3, 2):
+        make_release(project, f"1.{n}", first_seen=now + timedelta(hours=n))
+    make_release(make_project(), "9")
+    client.get(URL)
+
+    # Token, project, list.
+    with django_assert_num_queries(3):
+        rows = client.get(URL, {"project": "shop"}).json()["results"]
+
+    assert [row["version"] for row in rows] == ["1.3", "1.2", "1.1"]
+
+
+def test_a_release_is_found_by_its_version(client: APIClient) -> None:
+    make_release(make_project(), "1")
+    release = make_release(make_project(), "2")
+
+    (row,) = client.get(URL, {"version": "2"}).json()["results"]
+
+    assert row["id"] == release.pk
+
+
+def test_environments_are_listed(
+    client: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        make_environment(make_project())
+    client.get(URL)
+
+    with django_assert_num_queries(2):
+        rows: list[Any] = client.get("/api/v1/environments/").json()["results"]
+
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(("role", "status"), [("responder", 403), ("maintainer", 201)])
+def test_people_make_releases_by_their_role(role: str, status: int) -> None:
+    make_project(slug="shop")
+
+    response = role_client(role).post(URL, {"project": "shop", "version": "1"})
+
+    assert response.status_code == status
+    assert Release.objects.exists() is (status == 201)
