@@ -4,6 +4,7 @@ Ingest needs neither the ORM nor the app registry, so Django is set up here only
 it shares the process (DJANGO_UPSTREAM is empty).
 """
 
+import logging.config
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
-from django.utils.log import configure_logging
 from django.utils.module_loading import import_string
 
 from issues.ingest.answers import send_body
@@ -83,10 +83,13 @@ class InProcessDjango:
         # By name: the split deployment need not load Django's handlers.
         self._django = import_string("django.core.asgi.get_asgi_application")()
         self._proxies = proxies
+        self._prefix = settings.FORCE_SCRIPT_NAME or ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Under ASGI, unlike WSGI, Django wants the prefix in the path.
+        path = self._prefix + scope["path"]
         headers = forwarded_headers(scope, self._proxies)
-        await self._django({**scope, "headers": headers}, receive, send)
+        await self._django({**scope, "path": path, "headers": headers}, receive, send)
 
     async def stop(self) -> None:
         """Nothing is open."""
@@ -164,7 +167,8 @@ def front_door() -> FrontDoor:
     router = Router(urlsplit(settings.BASE_URL).path, settings.TUNNEL_PATH)
     django: Upstream | InProcessDjango
     if settings.DJANGO_UPSTREAM:
-        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+        # Django's own defaults would load its mail and its views.
+        logging.config.dictConfig(settings.LOGGING)
         django = Upstream(settings.DJANGO_UPSTREAM, proxies)
     else:
         django = InProcessDjango(proxies)

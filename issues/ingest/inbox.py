@@ -172,8 +172,8 @@ class Inbox:
                 problem = error
                 await self._disconnect()
             if all(waiting.stored.done() for waiting in batch):
-                raise Unavailable(str(problem))
-            log.warning("inbox not written, trying again: %s", problem)
+                raise Unavailable(repr(problem))
+            log.warning("inbox not written, trying again: %r", problem)
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_TO)
 

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 
 from issues.ingest.doorbell import Doorbell
@@ -12,9 +13,9 @@ from issues.ingest.protocol import Message
 from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Router
 from issues.models import InboxEnvelope
-from rush_monitor import settings
 from rush_monitor.asgi import DigestBell, FrontDoor, InProcessDjango
 from rush_monitor.celery import app as celery_app
+from rush_monitor.settings import networks
 from rush_monitor.upstream import Upstream
 from tests.door import EVENT, EVENT_ID, KEY, make_key, options
 
@@ -145,6 +146,21 @@ def test_django_may_share_the_process() -> None:
     assert visit(scenario, app).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/rush/admin/", "/admin/"])
+def test_django_in_the_process_knows_the_prefix(
+    path: str, settings: LazySettings
+) -> None:
+    settings.FORCE_SCRIPT_NAME = "/rush"
+
+    async def scenario(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(path)
+
+    app = front_door(InProcessDjango(TrustedProxies([])), prefix="/rush")
+    location = visit(scenario, app).headers["location"]
+    assert location == "/rush/admin/login/?next=/rush/admin/"
+
+
 def test_websockets_are_closed() -> None:
     sent: list[Message] = []
 
@@ -180,7 +196,7 @@ def test_trusted_proxies_are_networks(
     value: str, found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", value)
-    assert [str(net) for net in settings.networks("TRUSTED_PROXIES")] == found
+    assert [str(net) for net in networks("TRUSTED_PROXIES")] == found
 
 
 def test_a_network_that_is_none_names_the_variable(
@@ -188,4 +204,4 @@ def test_a_network_that_is_none_names_the_variable(
 ) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8,nonsense")
     with pytest.raises(ImproperlyConfigured, match="TRUSTED_PROXIES: nonsense"):
-        settings.networks("TRUSTED_PROXIES")
+        networks("TRUSTED_PROXIES")
