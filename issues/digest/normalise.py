@@ -8,7 +8,14 @@ from hashlib import blake2b
 from typing import Any
 
 from issues.digest.browsers import browser_and_system
-from issues.digest.clean import any_text, decode, kind, parse_time, scalar_text
+from issues.digest.clean import (
+    any_text,
+    decode,
+    kind,
+    one_line,
+    parse_time,
+    scalar_text,
+)
 from issues.digest.event import ExceptionValue, NormalEvent, NotAnEvent
 from issues.digest.frames import (
     dict_at,
@@ -17,7 +24,6 @@ from issues.digest.frames import (
     read_thread_frames,
 )
 from issues.digest.interfaces import (
-    MAX_TAG,
     lift_legacy,
     read_breadcrumbs,
     read_fingerprint,
@@ -27,6 +33,7 @@ from issues.digest.interfaces import (
     read_user,
     user_agent_of,
 )
+from issues.digest.requests import tenant_key
 from issues.digest.security import payloads_from_report
 from issues.digest.trim import MAX_STORED, trim
 
@@ -266,17 +273,12 @@ def _line(data: dict[str, Any], key: str, limit: int, notes: list[str]) -> str:
     if type(value) is not str:
         mend_text(data, key, "event", notes)
         value = data.get(key, "")
-    if not value.isprintable():
-        value = " ".join("".join(map(_printable, value)).split())
+    value = one_line(value)
     if len(value) > limit:
         notes.append(f"{key}: cut from {len(value)} to {limit} characters")
         value = value[:limit]
     data[key] = value
     return str(value)
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else " "
 
 
 def _environment(data: dict[str, Any], fallback: str, notes: list[str]) -> str:
@@ -315,14 +317,11 @@ def _handled(exceptions: list[ExceptionValue]) -> bool:
 
 
 def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) -> str:
-    """From the tags; else from the span attributes, the only ones streams carry.
-
-    In small letters, as imports and requests write tenant keys.
-    """
+    """From the tags; else from the span attributes, the only ones streams carry."""
     for name in names:
-        value = tags.get(name)
-        if value and value.strip():
-            return value.strip().lower()[:MAX_TAG]
+        key = tenant_key(tags.get(name, ""))
+        if key:
+            return key
     trace = (data.get("contexts") or {}).get("trace") or {}
     attributes = trace.get("data")
     if type(attributes) is dict:
@@ -330,9 +329,9 @@ def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) ->
             value = attributes.get(name)
             if type(value) is dict:
                 value = value.get("value")
-            text = (scalar_text(value) or "").strip().lower()[:MAX_TAG]
-            if text:
-                return text
+            key = tenant_key(scalar_text(value) or "")
+            if key:
+                return key
     return ""
 
 

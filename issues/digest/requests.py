@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from issues.digest.clean import REPLACEMENT, UNSTORABLE, parse_time
+from issues.digest.clean import REPLACEMENT, UNSTORABLE, one_line, parse_time
 from issues.digest.clock import Clock
 
 # A rate below this would make one request weigh more than a busy minute.
@@ -97,9 +97,16 @@ def find_tenant(values: Mapping[str, Any], names: Sequence[str]) -> str:
     """The first of ``names`` that names a tenant; "" where none does."""
     for name in names:
         value = values.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip().lower()[:200]
+        key = tenant_key(value) if isinstance(value, str) else ""
+        if key:
+            return key
     return ""
+
+
+def tenant_key(told: str) -> str:
+    """The key of a tenant as its table has it: one line, in small letters."""
+    # Some capitals are two characters in small letters, so the cut comes last.
+    return one_line(told).strip().lower()[:200].strip()
 
 
 def _weight(own: Any, trace: Mapping[str, Any]) -> float:
@@ -119,4 +126,4 @@ def _text(value: Any, limit: int = 250) -> str:
     """The text, storable too where it comes from the envelope's header."""
     if not isinstance(value, str):
         return ""
-    return UNSTORABLE.sub(REPLACEMENT, value).strip()[:limit]
+    return one_line(UNSTORABLE.sub(REPLACEMENT, value)).strip()[:limit]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from issues.digest.clean import parse_time
+from issues.digest.clean import one_line, parse_time
 from issues.digest.clock import Clock
 
 # Ranks of releases.models.SessionState.State: errored, abnormal, unhandled, crashed.
@@ -100,12 +100,12 @@ def _names(attrs: Any) -> tuple[str, str] | None:
     """Release (required) and environment of a session."""
     if not isinstance(attrs, dict) or not isinstance(attrs.get("release"), str):
         return None
-    release = attrs["release"].strip()[:250]
+    release = one_line(attrs["release"]).strip()[:250]
     environment = attrs.get("environment")
     if not release:
         return None
-    named = environment.strip()[:64] if isinstance(environment, str) else ""
-    return release, named or "production"
+    named = one_line(environment) if isinstance(environment, str) else ""
+    return release, named.strip()[:64] or "production"
 
 
 def _quantity(value: Any) -> int:
