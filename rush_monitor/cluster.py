@@ -42,6 +42,7 @@ max_parallel_workers_per_gather = 0
 wal_compression = on
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
+min_wal_size = 512MB
 max_wal_size = 2GB
 autovacuum_naptime = 20s
 autovacuum_vacuum_scale_factor = 0.05

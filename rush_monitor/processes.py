@@ -33,6 +33,9 @@ SHARED = (
     "rush_monitor.upstream",
 )
 
+# An SDK waits for its answer and never asks again; people and digest can wait.
+PAGES_NICE, WORK_NICE = 5, 10
+
 # Without these, workers talk to each other through the broker; ours have no need.
 ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
@@ -53,6 +56,7 @@ def front(fd: int) -> None:
 
 
 def django(fd: int) -> None:
+    os.nice(PAGES_NICE)
     # Nothing need be collected there, but whitenoise wants to see it.
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     serve("wsgi", fd)
@@ -68,6 +72,7 @@ def worker(_fd: int) -> None:
 
 
 def _work(name: str, *options: str) -> None:
+    os.nice(WORK_NICE)
     # Our tasks carry no pickles, which is what makes a worker of root dangerous.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
     node = f"--hostname={name}-{os.getpid()}@%h"
