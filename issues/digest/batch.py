@@ -145,10 +145,10 @@ class Digest:
         return result, written.tags
 
     def _open(self, row: ClaimedEnvelope) -> Parcel:
-        project = self.context.projects.get(row.project_id)
-        if project is None:
+        rules = self.context.projects.get(row.project_id)
+        if rules is None:
             raise UnknownProjectError(f"project {row.project_id} no longer exists")
-        return open_envelope(row, project.tenant_tags)
+        return open_envelope(row, rules)
 
     def _halve(self, ids: Sequence[int], error: Exception) -> BatchResult:
         """After a data error: try each half, or bury the one that stands alone."""

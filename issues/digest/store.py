@@ -14,7 +14,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from issues.bodies import pack
 from issues.digest.event import NormalEvent
 from issues.digest.resolve import LEVELS, IssueRef
 from issues.models import IssueStats, IssueTag, Level
@@ -107,6 +106,7 @@ class GroupedEvent:
     """A fresh event with the ids of all that it names; 0 where it names none."""
 
     event: NormalEvent
+    body: bytes  # packed
     title: str
     project_id: int
     key_id: int
@@ -214,7 +214,7 @@ class Tally:
 
 
 def copy_events(items: Sequence[GroupedEvent]) -> None:
-    """Write the kept events; bodies are compressed here."""
+    """Write the kept events."""
     kept = [item for item in items if item.kept]
     if not kept:
         return
@@ -241,7 +241,7 @@ def _event_row(item: GroupedEvent) -> tuple[Any, ...]:
         event.transaction[:200],
         item.title[:200],
         [f"{key}={value}" for key, value in searchable_tags(event)],
-        pack(event.body),
+        item.body,
     )
 
 

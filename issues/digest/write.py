@@ -9,13 +9,11 @@ from uuid import UUID
 from issues import workflow
 from issues.digest import resolve, store
 from issues.digest.context import DigestContext, KeyLimit
-from issues.digest.event import NormalEvent
-from issues.digest.parse import Parcel
+from issues.digest.parse import Parcel, ReadyEvent
 from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
-from issues.grouping import Grouping, group
 from issues.models import Issue
 from releases import health, seen
 from releases.health import ReleaseCounts
@@ -32,17 +30,6 @@ class Written:
     duplicates: int = 0
     issue_ids: set[int] = field(default_factory=set)
     tags: set[tuple[int, str, str]] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class FreshEvent:
-    """An event that was not seen before, with its fingerprint."""
-
-    event: NormalEvent
-    project_id: int
-    key_id: int
-    grouping: Grouping
-    fingerprint: UUID
 
 
 @dataclass(slots=True)
@@ -68,7 +55,7 @@ def write(
 ) -> Written:
     """Write all that follows from the parcels, in the caller's transaction."""
     tally = Tally()
-    fresh, duplicates = _fresh(parcels, context, tally)
+    fresh, duplicates = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
     grouped = _group(fresh, names, context)
     _limit_bodies(grouped, context, tally, now)
@@ -92,49 +79,29 @@ def write(
     return Written(len(grouped), duplicates, issue_ids, tally.tags)
 
 
-def _fresh(
-    parcels: Sequence[Parcel], context: DigestContext, tally: Tally
-) -> tuple[list[FreshEvent], int]:
+def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], int]:
     """The events that are no repetition, in the batch or within 7 days."""
-    events: dict[tuple[int, UUID], tuple[Parcel, NormalEvent]] = {}
-    repeated: list[Parcel] = []
+    events: dict[tuple[int, UUID], ReadyEvent] = {}
+    repeated: list[ReadyEvent] = []
     for parcel in parcels:
-        for event in parcel.events:
-            key = (parcel.project_id, UUID(event.event_id))
+        for item in parcel.events:
+            key = (item.project_id, UUID(item.event.event_id))
             if key in events:
-                repeated.append(parcel)
+                repeated.append(item)
             else:
-                events[key] = (parcel, event)
+                events[key] = item
     if not events:
         return [], 0
-    new = store.add_seen(
-        [(p, e, parcel.received) for (p, e), (parcel, _) in events.items()]
-    )
-    repeated += [parcel for key, (parcel, _) in events.items() if key not in new]
-    for parcel in repeated:
-        key_minute = _minute(parcel.received)
-        tally.outcomes[
-            parcel.project_id, parcel.key_id, key_minute, "error", "duplicate"
-        ] += 1
-    fresh = []
-    for key, (parcel, event) in events.items():
-        if key in new:
-            rules = context.projects[parcel.project_id]
-            grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
-            fresh.append(
-                FreshEvent(
-                    event,
-                    parcel.project_id,
-                    parcel.key_id,
-                    grouping,
-                    UUID(grouping.hash),
-                )
-            )
-    return fresh, len(repeated)
+    new = store.add_seen([(*key, item.event.received) for key, item in events.items()])
+    repeated += [item for key, item in events.items() if key not in new]
+    for item in repeated:
+        minute = _minute(item.event.received)
+        tally.outcomes[item.project_id, item.key_id, minute, "error", "duplicate"] += 1
+    return [item for key, item in events.items() if key in new], len(repeated)
 
 
 def _resolve_names(
-    parcels: Sequence[Parcel], fresh: Sequence[FreshEvent], now: datetime
+    parcels: Sequence[Parcel], fresh: Sequence[ReadyEvent], now: datetime
 ) -> Names:
     releases: dict[Name, datetime] = {}
     environments: set[Name] = set()
@@ -148,8 +115,9 @@ def _resolve_names(
         if item.event.tenant:
             tenants.setdefault(item.event.tenant, item.key_id)
     for parcel in parcels:
-        told: SessionState | SessionBucket | RequestSample
-        for told in (*parcel.sessions, *parcel.buckets, *parcel.requests):
+        tellers: list[SessionState | SessionBucket | RequestSample]
+        tellers = [*parcel.sessions, *parcel.buckets, *parcel.requests]
+        for told in tellers:
             if told.release:
                 releases.setdefault((parcel.project_id, told.release), parcel.received)
             environments.add((parcel.project_id, told.environment))
@@ -164,7 +132,7 @@ def _resolve_names(
 
 
 def _group(
-    fresh: Sequence[FreshEvent], names: Names, context: DigestContext
+    fresh: Sequence[ReadyEvent], names: Names, context: DigestContext
 ) -> list[GroupedEvent]:
     by_project: dict[int, dict[UUID, Newcomer]] = defaultdict(dict)
     for item in fresh:
@@ -179,6 +147,7 @@ def _group(
     return [
         GroupedEvent(
             event=item.event,
+            body=item.body,
             title=item.grouping.title,
             project_id=item.project_id,
             key_id=item.key_id,

@@ -152,7 +152,7 @@ def test_a_data_error_of_the_database_is_halved_down_to_the_poison(
     real = write.write
 
     def fails(parcels, *rest):  # type: ignore[no-untyped-def]
-        if any(e.release == "poison" for p in parcels for e in p.events):
+        if any(e.event.release == "poison" for p in parcels for e in p.events):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1/0")
         return real(parcels, *rest)
