@@ -19,7 +19,6 @@ from rush_monitor.spawn import signal_group, wait_until
 
 COLOURS = (36, 33, 32, 35, 34, 31)
 STEADY_SECONDS = 10.0  # a child that lived this long starts again at once
-LONGEST_PAUSE = 10.0
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -79,7 +78,8 @@ class Child:
 
     ``start`` takes the file descriptor for its output. Children of a lower ``rank``
     stop earlier; ``grace`` is what they get for it, in seconds, before the
-    ``last_signal``. Lines that contain one of ``hidden`` are not shown.
+    ``last_signal``. Lines that contain one of ``hidden`` are not shown. After quick
+    deaths it starts again later and later, up to ``longest_pause`` seconds.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Child:
     last_signal: signal.Signals = signal.SIGKILL
     again: Again = "always"
     hidden: tuple[str, ...] = ()
+    longest_pause: float = 10.0
 
 
 @dataclass
@@ -214,7 +215,7 @@ class Children:
             kept.quick_deaths = 0
         pause = 0.0
         if kept.quick_deaths:
-            pause = min(LONGEST_PAUSE, 0.25 * 2**kept.quick_deaths)
+            pause = min(kept.child.longest_pause, 0.25 * 2**kept.quick_deaths)
         kept.quick_deaths += 1
         kept.start_at = now + pause
         when = f"in {pause:g} s" if pause else "now"

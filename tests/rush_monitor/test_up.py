@@ -161,6 +161,12 @@ def test_a_port_beyond_the_last_is_refused() -> None:
         call_command("up", "--port", "70000")
 
 
+def test_a_variable_that_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
+    refused = manage(tmp_path, "up", BASE_URL="rush")
+    assert refused.returncode == 1
+    assert one_line_error(refused.stderr).startswith("Error: BASE_URL=rush: give the")
+
+
 def test_a_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secret_key"
     make_secret_key(path)
