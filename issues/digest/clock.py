@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# A client whose clock is off by more than this is corrected by the difference.
-TOLERATED_DRIFT = timedelta(minutes=1)
+# A smaller difference of the clocks is the time on the wire.
+SAME_CLOCK = timedelta(seconds=1)
 WINDOW = timedelta(hours=24)
 
 
@@ -15,16 +15,24 @@ class Clock:
     received: datetime
     sent_at: datetime | None = None
 
+    @property
+    def skew(self) -> timedelta:
+        """What must be added to the client's times."""
+        if self.sent_at is None:
+            return timedelta()
+        difference = self.received - self.sent_at
+        return difference if abs(difference) > SAME_CLOCK else timedelta()
+
+    def corrected(self, told: datetime) -> datetime:
+        """The instant by our clock; of receipt where that is beyond all dates."""
+        try:
+            return told + self.skew
+        except OverflowError:
+            return self.received
+
     def occurred(self, told: datetime) -> datetime:
-        """The instant by our clock, within 24 h of receipt and never after it."""
-        if self.sent_at is not None:
-            drift = self.received - self.sent_at
-            if abs(drift) > TOLERATED_DRIFT:
-                try:
-                    told += drift
-                except OverflowError:
-                    told = self.received
-        return min(max(told, self.received - WINDOW), self.received)
+        """The corrected instant, within 24 h before receipt and never after it."""
+        return min(max(self.corrected(told), self.received - WINDOW), self.received)
 
     def minute(self, told: datetime) -> int:
         """The occurred minute, counted from 1970."""

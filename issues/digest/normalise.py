@@ -16,6 +16,7 @@ from issues.digest.clean import (
     parse_time,
     scalar_text,
 )
+from issues.digest.clock import Clock
 from issues.digest.event import ExceptionValue, NormalEvent, NotAnEvent
 from issues.digest.frames import (
     dict_at,
@@ -37,7 +38,8 @@ from issues.digest.requests import tenant_key
 from issues.digest.security import payloads_from_report
 from issues.digest.trim import MAX_STORED, trim
 
-MAX_SKEW = timedelta(hours=24)
+# A smaller correction is not worth a note.
+NOTED_SKEW = timedelta(seconds=60)
 MAX_NOTES = 40
 
 _EVENT_ID = re.compile(r"[0-9a-f]{32}")
@@ -46,8 +48,6 @@ _LEVELS = {
     **{"warn": "warning", "critical": "fatal", "log": "info", "trace": "debug"},
     **{"notice": "info", "alert": "fatal", "emergency": "fatal", "exception": "error"},
 }
-# Seconds of clock difference below which sending and receiving times agree.
-_SAME_CLOCK = 1.0
 _OBJECTS = ("contexts", "extra", "sdk", "modules", "debug_meta")
 
 
@@ -214,7 +214,7 @@ def _occurred(
     received: datetime,
     notes: list[str],
 ) -> datetime:
-    """When it happened, by our clock, within 24 h of ``received``."""
+    """When it happened, by our clock, within the 24 h before ``received``."""
     sent = data.get("timestamp")
     if sent is None:
         return received
@@ -223,27 +223,20 @@ def _occurred(
         notes.append("timestamp: not a time; the time of receipt is used")
         data["timestamp"] = received.isoformat()
         return received
-    if sent_at is not None:
-        skew = received - sent_at
-        seconds = skew.total_seconds()
-        if abs(seconds) > _SAME_CLOCK:
-            try:
-                occurred += skew
-            except OverflowError:
-                occurred = received
-            if abs(seconds) > 60:
-                notes.append(
-                    f"timestamp: corrected by {seconds:+.0f} s, the difference "
-                    "between the sender's clock and ours"
-                )
-    clamped = min(max(occurred, received - MAX_SKEW), received + MAX_SKEW)
-    if clamped != occurred:
+    clock = Clock(received, sent_at)
+    if abs(clock.skew) > NOTED_SKEW:
         notes.append(
-            f"timestamp: {any_text(sent)[:40]} is more than 24 h away from its "
-            "receipt; moved to that limit"
+            f"timestamp: corrected by {clock.skew.total_seconds():+.0f} s, the "
+            "difference between the sender's clock and ours"
         )
-        data["timestamp"] = clamped.isoformat()
-    return clamped
+    moved = clock.occurred(occurred)
+    if abs(moved - clock.corrected(occurred)) > NOTED_SKEW:
+        notes.append(
+            f"timestamp: {any_text(sent)[:40]} is not within the 24 h before its "
+            "receipt; moved there"
+        )
+        data["timestamp"] = moved.isoformat()
+    return moved
 
 
 def _level(data: dict[str, Any], notes: list[str]) -> str:
