@@ -21,6 +21,7 @@ COLOURS = (36, 33, 32, 35, 34, 31)
 STEADY_SECONDS = 10.0  # a child that lived this long starts again at once
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RESTART_SIGNAL = signal.SIGUSR2
 
 Again = Literal["always", "after failure", "never"]
 
@@ -114,18 +115,20 @@ class Children:
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self.stop_signals = 0
+        self.restart_wanted = False
         self._waker, wake = socket.socketpair()
         for end in (self._waker, wake):
             end.setblocking(False)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         self._wake = wake
         self._selector.register(self._waker, selectors.EVENT_READ)
-        for number in STOP_SIGNALS:
+        for number in (*STOP_SIGNALS, RESTART_SIGNAL):
             signal.signal(number, self._on_stop_signal)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake the selector
 
-    def _on_stop_signal(self, *_: object) -> None:
+    def _on_stop_signal(self, number: int, _: object) -> None:
         self.stop_signals += 1
+        self.restart_wanted = number == RESTART_SIGNAL
 
     def pid(self, name: str) -> int | None:
         """The process id of a child, None while it does not run."""

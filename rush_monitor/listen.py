@@ -1,15 +1,22 @@
 """The listening sockets that outlive the processes which serve them."""
 
+import os
 import socket
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from rush_monitor.unprivileged import EngineError
 
 BACKLOG = 1024
+INHERITED = "RUSH_LISTEN_FD"
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:
     """The socket of the front door. Raises EngineError when it cannot be had."""
+    if inherited := os.environ.pop(INHERITED, ""):
+        os.set_inheritable(int(inherited), False)
+        return socket.socket(fileno=int(inherited))
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -32,6 +39,13 @@ def listen_unix(path: Path) -> socket.socket:
     listener.bind(str(path))
     listener.listen(BACKLOG)
     return listener
+
+
+def start_again(listener: socket.socket) -> NoReturn:
+    """Become this command anew, with the socket open: requests wait in its queue."""
+    fd = listener.fileno()
+    os.set_inheritable(fd, True)
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, INHERITED: str(fd)})
 
 
 def answers(listener: socket.socket) -> bool:

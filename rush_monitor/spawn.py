@@ -20,7 +20,13 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _CLONE_NEWUSER = 0x10000000
 # What a forked child must not inherit a handler of.
-_RESET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+_RESET = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGCHLD,
+    signal.SIGUSR2,
+)
 
 
 def start(

@@ -13,7 +13,7 @@ from pathlib import Path
 from rush_monitor.children import Again, Child, Children, Log, Process, StopRequested
 from rush_monitor.cluster import Postgres
 from rush_monitor.embedded import Valkey
-from rush_monitor.listen import answers, listen_tcp, listen_unix
+from rush_monitor.listen import answers, listen_tcp, listen_unix, start_again
 from rush_monitor.lock import Record, locked
 from rush_monitor.processes import PROCESSES, load_shared
 from rush_monitor.spawn import fork, start
@@ -58,7 +58,8 @@ class Up:
     def run(self) -> None:
         """Start everything, keep it running until a stop signal, stop everything.
 
-        Raises EngineError when something cannot start; nothing runs after it.
+        SIGUSR2 then starts this command again, as the same process, with the code that
+        is there now. Raises EngineError when something cannot start; nothing runs then.
         """
         plan = self._plan
         make_directories(plan.data_dir, plan.run_dir)
@@ -77,6 +78,8 @@ class Up:
                 self._log.line("up", "stopping; Ctrl-C again to hurry")
                 self._children.stop()
                 self._log.line("up", "stopped")
+            if self._children.restart_wanted:
+                start_again(front)
 
     def _start(self, front: socket.socket, django: socket.socket) -> None:
         plan = self._plan

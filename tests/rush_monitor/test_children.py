@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from rush_monitor.children import STOP_SIGNALS, Child, Children, Log, StopRequested
+from rush_monitor.children import (
+    RESTART_SIGNAL,
+    STOP_SIGNALS,
+    Child,
+    Children,
+    Log,
+    StopRequested,
+)
 from rush_monitor.spawn import start
 
 
@@ -47,7 +54,7 @@ class Family:
 
 @pytest.fixture
 def family() -> Iterator[Family]:
-    numbers = (*STOP_SIGNALS, signal.SIGCHLD)
+    numbers = (*STOP_SIGNALS, RESTART_SIGNAL, signal.SIGCHLD)
     handlers = {number: signal.getsignal(number) for number in numbers}
     family = Family()
     yield family

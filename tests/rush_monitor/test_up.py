@@ -203,6 +203,17 @@ def test_the_next_up_continues_with_the_data_of_a_killed_one(
         assert up.stop(signal.SIGINT) == 0
 
 
+def test_a_restart_takes_events_all_the_time(killed_up: RunningUp) -> None:
+    with running_up(killed_up.data_dir) as up:
+        dsn, before = up.value("DSN"), up.pids()
+        up.process.send_signal(signal.SIGUSR2)
+        while up.output.count("ready;") < 2 and up.process.poll() is None:
+            assert send_event(dsn, "sent during a restart") == 200
+            time.sleep(0.1)
+        assert up.process.poll() is None
+        assert not before.items() & up.pids().items()
+
+
 def test_sigterm_answers_what_was_accepted_and_leaves_nothing(
     killed_up: RunningUp,
 ) -> None:
