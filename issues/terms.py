@@ -265,6 +265,8 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
+    # PostgreSQL knows no offset beyond ±15:59, which Python does.
+    moment = moment.astimezone(UTC)
     return moment, moment + timedelta(microseconds=1)
 
 

@@ -7,15 +7,14 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_v
 from rest_framework import mixins, serializers, viewsets
 
 from releases.models import Environment, Release
+from tenants.api.fields import NameField, name_of
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.models import Project
 
 
 class ReleaseSerializer(ConstrainedSerializer):
-    project = serializers.SlugRelatedField(
-        slug_field="slug", queryset=Project.objects.all()
-    )
+    project = NameField(slug_field="slug", queryset=Project.objects.all())
 
     class Meta:
         model = Release
@@ -79,7 +78,7 @@ class ReleaseViewSet(
 
 
 class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
-    project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    project = name_of("slug", allow_null=False)
 
     class Meta:
         model = Environment

@@ -243,7 +243,13 @@ def _moment(value: str, name: str) -> datetime | None:
         raise RowError(
             f"{name} {value!r} is no date: write 2026-11-23 or 2026-11-23T12:00:00Z."
         )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        # PostgreSQL knows no offset beyond ±15:59, which Python does.
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise RowError(f"{name} {value!r} is out of range.") from error
 
 
 PARSERS: Mapping[str, Callable[[str, str], Any]] = {

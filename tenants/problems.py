@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -20,7 +21,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     ``errors`` maps each refused field to its messages. What a step refuses is 400;
     None for an error that is our own.
     """
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal | SuspiciousOperation):
         error = exceptions.ParseError(str(error))
     response = exception_handler(error, context)
     if response is None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from issues import queries
 from issues.api.fields import ActivitySerializer, IssueSerializer
 from issues.models import Fingerprint, HitListEntry, Issue, IssueActivity, IssueStats
+from tenants.api.fields import name_of
 
 TENANTS_SHOWN = 25
 ACTIVITIES_SHOWN = 50
@@ -70,7 +71,7 @@ class TenantsHitSerializer(serializers.Serializer[Any]):
 
 
 class CurrentHitSerializer(serializers.ModelSerializer[HitListEntry]):
-    owner = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    owner = name_of("username")
 
     class Meta:
         model = HitListEntry
@@ -80,13 +81,12 @@ class CurrentHitSerializer(serializers.ModelSerializer[HitListEntry]):
 class IssuePageSerializer(IssueSerializer):
     """The columns of one issue."""
 
-    merged_into = serializers.PrimaryKeyRelatedField[Issue](read_only=True)
-    first_release = serializers.SlugRelatedField[Any](
-        slug_field="version", read_only=True
+    merged_into = serializers.PrimaryKeyRelatedField[Issue](
+        read_only=True, allow_null=True
     )
-    resolution_release = serializers.SlugRelatedField[Any](
-        slug_field="version",
-        read_only=True,
+    first_release = name_of("version")
+    resolution_release = name_of(
+        "version",
         help_text="The release with the fix, or the newest when it was resolved.",
     )
 

@@ -16,7 +16,8 @@ from issues.api.fields import LevelField, issue_named
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
 from releases.models import Environment, Release
-from tenants.api.filters import ProjectFilter
+from tenants.api.fields import name_of
+from tenants.api.filters import ProjectFilter, TimeFilter
 from tenants.models import Tenant
 from tenants.pagination import KeysetPagination
 
@@ -33,14 +34,14 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     event_id = serializers.CharField(
         source="event_id.hex", help_text="32 hex digits, as the SDK made it."
     )
-    project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    project = name_of("slug", allow_null=False)
     issue = serializers.SerializerMethodField(
         help_text="The issue that shows it: where its own was merged, that one's root."
     )
     level = LevelField()
-    environment = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
-    release = serializers.SlugRelatedField[Any](slug_field="version", read_only=True)
-    tenant = serializers.SlugRelatedField[Any](slug_field="key", read_only=True)
+    environment = name_of("name")
+    release = name_of("version")
+    tenant = name_of("key")
     tags = serializers.SerializerMethodField()
     has_payload = serializers.BooleanField(
         help_text="False where a rate limit dropped the body."
@@ -91,8 +92,8 @@ class EventFilters(filters.FilterSet):  # type: ignore[misc]
     level = filters.MultipleChoiceFilter(
         choices=[(level.label, level.label) for level in Level], method="by_level"
     )
-    received_after = filters.IsoDateTimeFilter("received", lookup_expr="gte")
-    received_before = filters.IsoDateTimeFilter("received", lookup_expr="lt")
+    received_after = TimeFilter("received", lookup_expr="gte")
+    received_before = TimeFilter("received", lookup_expr="lt")
 
     def by_tenant(self, events: Events, name: str, value: str) -> Events:
         found = Tenant.objects.filter(key=value.strip().lower())
@@ -118,12 +119,11 @@ def _ids(rows: QuerySet[Any]) -> list[int]:
 class AnyEventFilters(EventFilters):
     """Of the list over all issues."""
 
-    issue = filters.NumberFilter(
+    issue = filters.CharFilter(
         method="by_issue",
-        min_value=1,
-        help_text="Id; with the events of what is merged into it.",
+        help_text="Id or short id; with the events of what is merged into it.",
     )
-    received_after = filters.IsoDateTimeFilter(
+    received_after = TimeFilter(
         "received",
         lookup_expr="gte",
         help_text="Without it, and without an issue: 24 hours ago.",
@@ -190,7 +190,7 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             return events
         asked = self.request.query_params
         if asked.get("issue"):
-            self.family = family_ids(int(asked["issue"]))
+            self.family = family_ids(_named_in_query(asked["issue"]).pk)
         elif not asked.get("received_after"):
             events = events.filter(received__gte=timezone.now() - UNTOLD)
         return events
@@ -218,6 +218,13 @@ class IssueEventViewSet(mixins.ListModelMixin, EventLists):
     def filter_queryset(self, queryset: Any) -> Any:
         self.family = family_ids(issue_named(self.kwargs["issue_id"]).pk)
         return super().filter_queryset(queryset)
+
+
+def _named_in_query(name: str) -> Issue:
+    try:
+        return issue_named(name)
+    except Http404 as error:
+        raise serializers.ValidationError({"issue": str(error)}) from error
 
 
 def family_ids(issue_id: int) -> list[int]:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from issues.models import Issue, IssueActivity, Level
 from issues.search import SHORT_ID
+from tenants.api.fields import name_of
 
 
 @extend_schema_field({"type": "string", "enum": [level.label for level in Level]})
@@ -44,9 +45,9 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
     """A row of a list."""
 
     short_id = serializers.CharField(read_only=True)
-    project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    project = name_of("slug", allow_null=False)
     level = LevelField(read_only=True)
-    assignee = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    assignee = name_of("username")
     last_seen = serializers.DateTimeField(source="stats.last_seen", read_only=True)
     events = serializers.IntegerField(source="stats.events", read_only=True)
     tenants = serializers.IntegerField(source="stats.tenants", read_only=True)

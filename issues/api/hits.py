@@ -18,14 +18,15 @@ from rest_framework.response import Response
 
 from issues import hitlist
 from issues.models import HitListEntry, Issue
+from tenants.api.fields import NameField, name_of
 from tenants.api.filters import ProjectFilter, project_named
 from tenants.audit import Actor
 
 
 class HitIssueSerializer(serializers.ModelSerializer[Issue]):
     short_id = serializers.CharField()
-    project = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
-    assignee = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    project = name_of("slug", allow_null=False)
+    assignee = name_of("username")
     score = serializers.FloatField(source="stats.score")
     tenants = serializers.IntegerField(source="stats.tenants")
 
@@ -46,8 +47,8 @@ class HitIssueSerializer(serializers.ModelSerializer[Issue]):
 
 class HitSerializer(serializers.ModelSerializer[HitListEntry]):
     issue = HitIssueSerializer()
-    owner = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
-    rule = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+    owner = name_of("username")
+    rule = name_of("name")
 
     class Meta:
         model = HitListEntry
@@ -70,7 +71,7 @@ class NewHitSerializer(serializers.Serializer[Any]):
         queryset=Issue.objects.select_related("project", "stats")
     )
     reason = serializers.CharField(max_length=500)
-    owner = serializers.SlugRelatedField(
+    owner = NameField(
         slug_field="username",
         queryset=User.objects.filter(is_active=True),
         required=False,

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from issues.deadletters import digest_again
 from issues.models import DeadLetter, Outcome
-from tenants.api.filters import ProjectFilter, StrictFilterBackend
+from tenants.api.filters import ProjectFilter, StrictFilterBackend, TimeFilter
 from tenants.audit import Actor
 
 MOST_OUTCOMES = 500
@@ -56,8 +56,8 @@ class MovedSerializer(serializers.Serializer[Any]):
 
 class DeadLetterFilters(filters.FilterSet):  # type: ignore[misc]
     project = ProjectFilter("project_id")
-    failed_after = filters.IsoDateTimeFilter("failed_at", lookup_expr="gte")
-    failed_before = filters.IsoDateTimeFilter("failed_at", lookup_expr="lt")
+    failed_after = TimeFilter("failed_at", lookup_expr="gte")
+    failed_before = TimeFilter("failed_at", lookup_expr="lt")
 
 
 class DeadLetterViewSet(
@@ -111,10 +111,10 @@ class OutcomeFilters(filters.FilterSet):  # type: ignore[misc]
     key = filters.NumberFilter(field_name="key_id")
     category = filters.CharFilter()
     reason = filters.CharFilter()
-    after = filters.IsoDateTimeFilter(
+    after = TimeFilter(
         "minute", lookup_expr="gte", help_text="Without it: 24 hours ago."
     )
-    before = filters.IsoDateTimeFilter("minute", lookup_expr="lt")
+    before = TimeFilter("minute", lookup_expr="lt")
 
 
 class OutcomeViewSet(viewsets.GenericViewSet[Outcome]):

@@ -22,6 +22,8 @@ from issues.models import HitListEntry, Issue, Level
 from issues.models.issue import IssueQuerySet
 from issues.search import search
 from issues.terms import TERMS, Asked, hit
+from tenants.api.fields import NameField
+from tenants.api.filters import TimeFilter
 from tenants.audit import Actor
 from tenants.models import Tenant
 
@@ -65,10 +67,10 @@ class IssueFilters(filters.FilterSet):  # type: ignore[misc]
         choices=[(level.label, level.label) for level in Level], method="by_level"
     )
     status = filters.MultipleChoiceFilter(choices=Issue.Status.choices)
-    first_seen_after = filters.IsoDateTimeFilter("first_seen", lookup_expr="gte")
-    first_seen_before = filters.IsoDateTimeFilter("first_seen", lookup_expr="lt")
-    last_seen_after = filters.IsoDateTimeFilter("stats__last_seen", lookup_expr="gte")
-    last_seen_before = filters.IsoDateTimeFilter("stats__last_seen", lookup_expr="lt")
+    first_seen_after = TimeFilter("first_seen", lookup_expr="gte")
+    first_seen_before = TimeFilter("first_seen", lookup_expr="lt")
+    last_seen_after = TimeFilter("stats__last_seen", lookup_expr="gte")
+    last_seen_before = TimeFilter("stats__last_seen", lookup_expr="lt")
     q = filters.CharFilter(
         method="by_search",
         help_text="Words and key:value terms, as in the admin's search box: "
@@ -130,7 +132,7 @@ class IssueChangeSerializer(serializers.Serializer[Any]):
         help_text="resolved means now, archived means for good: the steps "
         "/resolve/ and /archive/ say more.",
     )
-    assignee = serializers.SlugRelatedField(
+    assignee = NameField(
         slug_field="username",
         queryset=User.objects.filter(is_active=True),
         allow_null=True,

@@ -9,13 +9,14 @@ from rest_framework import serializers, viewsets
 
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, HitRule, PathRule
+from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.models import Project
 
 
 class OfProjectSerializer(ConstrainedSerializer):
-    project = serializers.SlugRelatedField(
+    project = NameField(
         slug_field="slug",
         queryset=Project.objects.all(),
         allow_null=True,
@@ -44,7 +45,7 @@ def example(name: str, value: dict[str, Any]) -> Any:
 
 
 class HitRuleSerializer(OfProjectSerializer):
-    owner = serializers.SlugRelatedField(
+    owner = NameField(
         slug_field="username",
         queryset=User.objects.filter(is_active=True),
         allow_null=True,

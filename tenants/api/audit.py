@@ -1,16 +1,16 @@
 """Who changed what, to read."""
 
-from typing import Any
-
 from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
 
+from tenants.api.fields import name_of
+from tenants.api.filters import TimeFilter
 from tenants.auth import PeoplePermission
 from tenants.models import AuditEntry
 
 
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
-    user = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
+    user = name_of("username")
     changes = serializers.DictField(
         read_only=True, help_text="Each changed field with [before, after]."
     )
@@ -36,8 +36,8 @@ class AuditFilters(filters.FilterSet):  # type: ignore[misc]
     action = filters.CharFilter()
     object_type = filters.CharFilter(help_text="Such as tenants.projectkey.")
     object_id = filters.CharFilter()
-    after = filters.IsoDateTimeFilter("at", lookup_expr="gte")
-    before = filters.IsoDateTimeFilter("at", lookup_expr="lt")
+    after = TimeFilter("at", lookup_expr="gte")
+    before = TimeFilter("at", lookup_expr="lt")
 
 
 class AuditEntryViewSet(viewsets.ReadOnlyModelViewSet[AuditEntry]):

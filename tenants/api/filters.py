@@ -1,7 +1,9 @@
 """Filters of the API's lists; a parameter that a list does not know is an error."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework.exceptions import ValidationError
@@ -32,6 +34,22 @@ class StrictFilterBackend(filters.DjangoFilterBackend):  # type: ignore[misc]
         return found
 
 
+class UTCField(filters.IsoDateTimeFilter.field_class):  # type: ignore[misc]
+    def to_python(self, value: Any) -> datetime | None:
+        # PostgreSQL knows no offset beyond ±15:59, which Python does.
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment.astimezone(UTC) if moment else None
+        except OverflowError as error:
+            raise DjangoValidationError("This time is out of range.") from error
+
+
+class TimeFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
+    """A moment in ISO 8601; UTC where no offset is given."""
+
+    field_class = UTCField
+
+
 class ProjectFilter(filters.CharFilter):  # type: ignore[misc]
     """A project by slug or by id."""
 
@@ -46,7 +64,9 @@ class ProjectFilter(filters.CharFilter):  # type: ignore[misc]
 
 def project_named(name: str) -> Project:
     """The project of this slug, else of this id; raises ValidationError."""
-    project = Project.objects.filter(slug=name).first()
+    project = None
+    if "\0" not in name:
+        project = Project.objects.filter(slug=name).first()
     if project is None and name.isascii() and name.isdigit() and len(name) < 19:
         project = Project.objects.filter(pk=int(name)).first()
     if project is None:

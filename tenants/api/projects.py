@@ -5,6 +5,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 
+from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.models import Project, ProjectKey
@@ -53,9 +54,7 @@ class ProjectViewSet(
 
 
 class ProjectKeySerializer(ConstrainedSerializer):
-    project = serializers.SlugRelatedField(
-        slug_field="slug", queryset=Project.objects.all()
-    )
+    project = NameField(slug_field="slug", queryset=Project.objects.all())
     dsn = serializers.SerializerMethodField(help_text="What an SDK is given.")
 
     class Meta:

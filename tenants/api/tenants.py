@@ -18,6 +18,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants.api.fields import NameField
+from tenants.api.filters import TimeFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.audit import Actor
 from tenants.importing import COLUMNS, read_csv, upsert
@@ -42,7 +44,7 @@ class PlanViewSet(AuditedWrites, viewsets.ModelViewSet[Plan]):
 
 
 class TenantSerializer(ConstrainedSerializer):
-    plan = serializers.SlugRelatedField(
+    plan = NameField(
         slug_field="name",
         queryset=Plan.objects.all(),
         allow_null=True,
@@ -81,8 +83,8 @@ class TenantFilters(filters.FilterSet):  # type: ignore[misc]
     uninstalled = filters.BooleanFilter(
         field_name="uninstalled_at", lookup_expr="isnull", exclude=True
     )
-    last_seen_after = filters.IsoDateTimeFilter("last_seen", lookup_expr="gte")
-    last_seen_before = filters.IsoDateTimeFilter("last_seen", lookup_expr="lt")
+    last_seen_after = TimeFilter("last_seen", lookup_expr="gte")
+    last_seen_before = TimeFilter("last_seen", lookup_expr="lt")
 
     def filter_text(
         self, queryset: QuerySet[Tenant], name: str, value: str

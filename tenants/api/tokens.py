@@ -10,6 +10,7 @@ from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from tenants.api.fields import name_of
 from tenants.audit import Actor, record
 from tenants.auth import PeoplePermission
 from tenants.models import ApiToken
@@ -21,9 +22,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False
     )
-    created_by = serializers.SlugRelatedField[Any](
-        slug_field="username", read_only=True
-    )
+    created_by = name_of("username")
 
     class Meta:
         model = ApiToken

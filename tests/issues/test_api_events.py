@@ -146,7 +146,9 @@ def test_the_list_is_filtered(
     ("query", "field"),
     [
         ({"issue": "x"}, "issue"),
+        ({"issue": "1.5"}, "issue"),
         ({"issue": "0"}, "issue"),
+        ({"issue": "9" * 30}, "issue"),
         ({"isue": "1"}, "isue"),
         ({"project": "nope"}, "project"),
         ({"level": "bad"}, "level"),

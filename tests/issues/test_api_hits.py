@@ -121,6 +121,16 @@ def test_the_next_to_fix_of_a_project(client: APIClient) -> None:
     assert body["id"] == entry.pk
 
 
+@pytest.mark.parametrize("name", ["nope", "\0", "9" * 30])
+def test_the_next_to_fix_of_an_unknown_project_is_a_problem(
+    client: APIClient, name: str
+) -> None:
+    response = client.get(f"{URL}next/", {"project": name})
+
+    assert response.status_code == 400
+    assert "project" in response.json()["errors"]
+
+
 def test_an_empty_list_has_no_content(client: APIClient) -> None:
     assert client.get(f"{URL}next/").status_code == 204
 

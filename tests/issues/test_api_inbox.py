@@ -118,6 +118,14 @@ def test_outcomes_reach_back_as_far_as_asked(client: APIClient) -> None:
     assert row["quantity"] == 7
 
 
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [("3551-04-05T15:32:54+18:02", 200), ("0001-01-01T00:00:00+10:00", 400)],
+)
+def test_times_may_have_any_offset(client: APIClient, before: str, status: int) -> None:
+    assert client.get(OUTCOMES, {"before": before}).status_code == status
+
+
 def test_outcomes_are_filtered(client: APIClient) -> None:
     project = make_project(slug="shop")
     add_outcome(project.pk, 1)

@@ -50,6 +50,14 @@ def test_a_release_is_made_once(client: APIClient) -> None:
     assert "already" in response.json()["errors"]["version"][0]
 
 
+@pytest.mark.parametrize("project", ["nope", "a\0b", 1, None, ["x"]])
+def test_an_unknown_project_is_named(client: APIClient, project: Any) -> None:
+    response = client.post(URL, {"project": project, "version": "1"}, format="json")
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["project"]
+
+
 def test_the_date_of_a_release_is_changed(client: APIClient) -> None:
     release = make_release(make_project())
 

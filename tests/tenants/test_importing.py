@@ -100,6 +100,7 @@ def test_a_tenant_that_an_event_made_counts_as_imported_from_now_on() -> None:
         ({"key": "a", "weight_factor": True}, "neither text nor a number"),
         ({"key": "a", "installed_at": "31.01.2026"}, "write 2026-11-23"),
         ({"key": "a", "installed_at": "2026-13-01"}, "write 2026-11-23"),
+        ({"key": "a", "installed_at": "0001-01-01T00:00+10:00"}, "out of range"),
         ({"key": "a", "revenue": 1}, "'revenue' is not known"),
         ("acme", "no object"),
     ],
@@ -116,6 +117,13 @@ def test_a_row_that_cannot_be_used_is_listed_and_the_others_go_in(
     assert number == 2
     assert message in text
     assert set(Tenant.objects.values_list("key", flat=True)) == {"first", "last"}
+
+
+def test_a_date_may_have_any_offset() -> None:
+    upsert([{"key": "a", "installed_at": "2026-01-02T00:00:00+18:02"}], ANNA)
+
+    installed = Tenant.objects.get().installed_at
+    assert installed == datetime(2026, 1, 1, 5, 58, tzinfo=UTC)
 
 
 def test_a_key_that_stands_twice_goes_in_once() -> None:

@@ -44,6 +44,24 @@ def test_a_body_that_is_no_json_is_a_problem() -> None:
     assert "JSON parse error" in response.json()["detail"]
 
 
+def test_a_form_is_no_body_of_the_api() -> None:
+    response = token_client("project:write").post(
+        "/api/v1/projects/", {"name": "x", "slug": "x"}, format="multipart"
+    )
+
+    assert response.status_code == 415
+    assert response["Content-Type"] == MEDIA_TYPE
+
+
+def test_too_many_form_fields_are_a_problem() -> None:
+    response = token_client("tenant:write").post(
+        "/api/v1/tenants/import/", {str(n): n for n in range(1001)}, format="multipart"
+    )
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == MEDIA_TYPE
+
+
 def test_a_refused_field_is_named() -> None:
     response = token_client("project:write").post("/api/v1/projects/", {"name": "x"})
 
