@@ -9,9 +9,10 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Min
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from issues import history, hitlist
+from issues import families, history, hitlist
 from issues.models import Event, Fingerprint, Issue, IssueActivity, IssueStats
 from tenants.audit import Actor
 from tenants.refusals import Refusal
@@ -31,7 +32,9 @@ def merge(target: Issue, others: Iterable[Issue], actor: Actor) -> Issue:
     the family at once; tenants and users follow with the next scoring. Returns the
     root. Raises MergeError where the projects differ or there is nothing to merge.
     """
-    root_id = target.merged_into_id or target.pk
+    families.change()
+    shown = Issue.objects.values_list(Coalesce("merged_into_id", "pk"), flat=True)
+    root_id = shown.get(pk=target.pk)
     chosen = {other.pk for other in others}
     locked, stats = _lock_with_children({root_id, *chosen})
     root = locked[root_id]
@@ -52,7 +55,8 @@ def _lock_with_children(
 ) -> tuple[dict[int, Issue], dict[int, IssueStats]]:
     """These issues and what is merged into them, with their numbers.
 
-    Stats are locked before issues and both in id order, as digest does it.
+    Stats are locked before issues and both in id order, as digest does it. Nothing can
+    join or leave the families meanwhile: see families.py.
     """
     children = Issue.objects.filter(merged_into__in=ids)
     wanted = {*ids, *children.values_list("pk", flat=True)}
@@ -65,16 +69,12 @@ def _lock_with_children(
         .order_by("pk")
     )
     locked = {row.pk: row for row in rows}
-    # Under the locks nothing can join or leave these families any more.
-    present = set(children.values_list("pk", flat=True))
-    if not {*ids, *present} <= locked.keys():
-        raise MergeError("These issues have just changed: look at them again.")
+    if not set(ids) <= locked.keys():
+        raise MergeError("One of these issues is no longer there: look again.")
     return locked, numbers
 
 
 def _refuse_unfit(root: Issue, joining: Collection[Issue], chosen: set[int]) -> None:
-    if root.merged_into_id is not None:
-        raise MergeError("These issues have just changed: look at them again.")
     if root.pk in chosen:
         raise MergeError(f"{root.title!r} cannot be merged into itself.")
     if not joining:
@@ -160,13 +160,12 @@ def _note_merge(
 @transaction.atomic
 def unmerge(issue: Issue, actor: Actor) -> Issue:
     """Let a merged issue stand for itself again, in the status it had before."""
+    families.change()
     root_id = Issue.objects.values_list("merged_into", flat=True).get(pk=issue.pk)
     if root_id is None:
         raise MergeError(f"{issue.title!r} is not merged into another issue.")
     locked, stats = _lock_with_children({root_id})
-    row = locked.pop(issue.pk, None)
-    if row is None or row.merged_into_id != root_id:
-        raise MergeError("These issues have just changed: look at them again.")
+    row = locked.pop(issue.pk)
     now, root = timezone.now(), locked[root_id]
     row.merged_into = None
     row.save(update_fields=["merged_into"])

@@ -197,6 +197,8 @@ def _text(value: str, name: str) -> str:
 def _key(value: str, name: str) -> str:
     if not value:
         raise RowError("key is empty: it names the tenant, as events do.")
+    if not value.isprintable():
+        raise RowError("key holds a line break or what else cannot be printed.")
     # As digest writes it.
     return _text(value.lower(), name)
 

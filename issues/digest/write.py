@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from issues import workflow
+from issues import families, workflow
 from issues.digest import resolve, store
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.parse import Parcel, ReadyEvent
@@ -54,6 +54,7 @@ def write(
     now: datetime,
 ) -> Written:
     """Write all that follows from the parcels, in the caller's transaction."""
+    families.hold()
     tally = Tally()
     fresh, duplicates = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
