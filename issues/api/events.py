@@ -144,13 +144,17 @@ class EventPagination(KeysetPagination):
         family: list[int] | None = getattr(self.view, "family", None)
         if family is None:
             return super().read(queryset, limit)
-        parts = [
-            queryset.filter(issue_id=pk).values_list("pk", flat=True)[:limit]
+        first, *others = (
+            queryset.filter(issue_id=pk).values_list("pk", "received")[:limit]
             for pk in family
-        ]
-        union = parts[0].union(*parts[1:], all=True) if parts[1:] else parts[0]
-        ids = sorted(union, reverse=self.falling)[:limit]
-        return list(queryset.filter(pk__in=ids))
+        )
+        union = first.union(*others, all=True) if others else first
+        found = dict(sorted(union, reverse=self.falling)[:limit])
+        if not found:
+            return []
+        # The times keep the look-up to few partitions.
+        times = (min(found.values()), max(found.values()))
+        return list(queryset.filter(pk__in=found, received__range=times))
 
 
 class EventLists(viewsets.GenericViewSet[Event]):

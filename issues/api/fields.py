@@ -58,7 +58,9 @@ class IssueSerializer(serializers.ModelSerializer[Issue]):
         source="stats.score", read_only=True, help_text="Impact, 0-100."
     )
     listed = serializers.BooleanField(
-        read_only=True, help_text="Whether it stands on the hit list."
+        source="on_hit_list",
+        read_only=True,
+        help_text="Whether it stands on the hit list.",
     )
 
     class Meta:

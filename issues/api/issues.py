@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -14,11 +14,11 @@ from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from issues import workflow
+from issues import queries, workflow
 from issues.api.detail import IssueDetailSerializer
 from issues.api.fields import IssueSerializer
 from issues.api.steps import IssueSteps
-from issues.models import HitListEntry, Issue, Level
+from issues.models import Issue, Level
 from issues.models.issue import IssueQuerySet
 from issues.search import search
 from issues.terms import TERMS, Asked, hit
@@ -26,6 +26,7 @@ from tenants.api.fields import NameField
 from tenants.api.filters import TimeFilter
 from tenants.audit import Actor
 from tenants.models import Tenant
+from tenants.pagination import KeysetPagination
 
 ISSUE = {
     "id": 42,
@@ -94,17 +95,18 @@ class IssueFilters(filters.FilterSet):  # type: ignore[misc]
         return search(queryset, value, user=Actor.of(self.request).user)
 
 
-def listed() -> IssueQuerySet:
-    """Shown issues with what a row of a list tells, in one query."""
-    entries = HitListEntry.objects.filter(issue=OuterRef("pk"), removed_at=None)
-    return (
-        Issue.objects.shown()
-        # Without it stats are an outer join, and no order could start at its index.
-        .filter(stats__isnull=False)
-        .select_related("project", "stats", "assignee")
-        .defer("value")
-        .annotate(listed=Exists(entries))
-    )
+def shown() -> IssueQuerySet:
+    """Shown issues, joined so that each order starts at its index of the stats."""
+    return Issue.objects.shown().filter(stats__isnull=False)
+
+
+class IssuePagination(KeysetPagination):
+    """Finds the ids of a page first, so that nothing wide is sorted."""
+
+    def read(self, queryset: QuerySet[Any], limit: int) -> list[Any]:
+        ids = list(queryset.values_list("pk", flat=True)[:limit])
+        rows = queries.full_rows().in_bulk(ids)
+        return [rows[pk] for pk in ids if pk in rows]
 
 
 class IssueLists(viewsets.GenericViewSet[Issue]):
@@ -113,6 +115,7 @@ class IssueLists(viewsets.GenericViewSet[Issue]):
     queryset = Issue.objects.none()
     serializer_class = IssueSerializer
     filterset_class = IssueFilters
+    pagination_class = IssuePagination
     scope = "issue"
     read_permission = "issues.view_issue"
     write_permission = "issues.change_issue"
@@ -151,7 +154,7 @@ class IssueViewSet(IssueSteps, mixins.ListModelMixin, IssueLists):
     lookup_value_regex = "[A-Za-z0-9_-]+"
 
     def get_queryset(self) -> QuerySet[Issue]:
-        return listed()
+        return shown()
 
     @extend_schema(responses=IssueDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -190,4 +193,4 @@ class TenantIssueViewSet(mixins.ListModelMixin, IssueLists):
 
     def get_queryset(self) -> QuerySet[Issue]:
         tenant = get_object_or_404(Tenant, pk=self.kwargs["tenant_id"])
-        return listed().filter(hit(Tenant.objects.filter(pk=tenant.pk)))
+        return shown().filter(hit(Tenant.objects.filter(pk=tenant.pk)))
