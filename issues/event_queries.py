@@ -7,12 +7,13 @@ The event table has a partition for each day: ids grow with time, so "newest fir
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from issues.models import Event
 
@@ -30,43 +31,64 @@ class Neighbours:
 
 
 # LATERAL: each member of the family walks its own index to the first row, where
-# "issue_id IN (…) ORDER BY id" would sort all of their events.
+# "issue_id IN (…) ORDER BY id" would sort all of their events. The limits on the time
+# of receipt only spare partitions: ids and times run alike to within a day.
 NEIGHBOURS = """
 SELECT min(ends.oldest), max(ends.older), min(ends.newer), max(ends.newest)
 FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (SELECT
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        ORDER BY id LIMIT 1) AS oldest,
+        AND received < %(after)s ORDER BY id LIMIT 1) AS oldest,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        AND id < %(id)s ORDER BY id DESC LIMIT 1) AS older,
+        AND received < %(after)s AND id < %(id)s ORDER BY id DESC LIMIT 1) AS older,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        AND id > %(id)s ORDER BY id LIMIT 1) AS newer,
+        AND received BETWEEN %(before)s AND %(now)s AND id > %(id)s
+        ORDER BY id LIMIT 1) AS newer,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        ORDER BY id DESC LIMIT 1) AS newest
+        AND received BETWEEN %(before)s AND %(now)s ORDER BY id DESC LIMIT 1) AS newest
 ) AS ends
 """
 NEWEST = """
-SELECT max(ends.id) FROM unnest(%(family)s::bigint[]) AS member (issue_id)
+SELECT newest.id, newest.received
+FROM unnest(%(family)s::bigint[]) AS member (issue_id)
 CROSS JOIN LATERAL (
-    SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
+    SELECT id, received FROM issues_event e
+    WHERE e.issue_id = member.issue_id AND received <= %(now)s
     ORDER BY id DESC LIMIT 1
-) AS ends
+) AS newest
+ORDER BY newest.id DESC LIMIT 1
 """
+DAY = timedelta(days=1)
 
 
-def shown_event(family: Sequence[int], event_id: int | None) -> Event | None:
+def _soon() -> datetime:
+    """Just after the last event: partitions are made for 14 days ahead."""
+    return timezone.now() + timedelta(hours=1)
+
+
+def shown_event(family: Sequence[int], event_id: int = 0) -> Event | None:
     """The event with this id if the family has it, else the newest; None: no events."""
     events = Event.objects.select_related("release", "environment", "tenant")
-    if event_id is not None:
+    if event_id:
         found = events.filter(pk=event_id, issue_id__in=family).first()
         if found:
             return found
-    newest = _row(NEWEST, {"family": list(family)})[0]
-    return events.filter(pk=newest).first() if newest else None
+    newest = _all(NEWEST, {"family": list(family), "now": _soon()})
+    if not newest:
+        return None
+    pk, received = newest[0]
+    return events.filter(pk=pk, received=received).first()
 
 
-def neighbours(family: Sequence[int], event_id: int) -> Neighbours:
+def neighbours(family: Sequence[int], event: Event) -> Neighbours:
     """The way from an event to the others of its family."""
-    return Neighbours(*_row(NEIGHBOURS, {"family": list(family), "id": event_id}))
+    around = {
+        "family": list(family),
+        "id": event.pk,
+        "before": event.received - DAY,
+        "after": min(event.received + DAY, _soon()),
+        "now": _soon(),
+    }
+    return Neighbours(*_all(NEIGHBOURS, around)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,8 @@ SAMPLED = """
 SELECT e.tags, e."user", e.transaction, env.name, r.version
 FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (
     SELECT id, tags, "user", transaction, environment_id, release_id
-    FROM issues_event WHERE issue_id = member.issue_id ORDER BY id DESC LIMIT %(limit)s
+    FROM issues_event WHERE issue_id = member.issue_id AND received <= %(now)s
+    ORDER BY id DESC LIMIT %(limit)s
 ) AS e
 LEFT JOIN releases_environment env ON env.id = e.environment_id
 LEFT JOIN releases_release r ON r.id = e.release_id
@@ -98,7 +121,7 @@ def tag_distributions(
     family: Sequence[int], skipped: Sequence[str] = ()
 ) -> list[Distribution]:
     """The most frequent values of each tag among the newest events."""
-    rows = _all(SAMPLED, {"family": list(family), "limit": SAMPLE})
+    rows = _all(SAMPLED, {"family": list(family), "limit": SAMPLE, "now": _soon()})
     counts: dict[str, Counter[str]] = {}
     for tags, user, transaction, environment, release in rows:
         pairs = dict(tag.partition("=")[::2] for tag in tags)
@@ -150,19 +173,28 @@ def events_before(
     if before is not None:
         events = events.filter(pk__lt=before)
     first, *others = (
-        part.order_by("-pk").values_list("pk", flat=True)[: size + 1]
+        part.order_by("-pk").values_list("pk", "received")[: size + 1]
         for part in _by_issue(events, chosen.issue_ids)
     )
     # Each issue walks its own index, see NEIGHBOURS.
-    found = first.union(*others, all=True).order_by("-pk") if others else first
-    ids = list(found[: size + 1])
-    rows = (
-        Event.objects.filter(pk__in=ids[:size])
+    joined = first.union(*others, all=True).order_by("-id") if others else first
+    found = list(joined[: size + 1])
+    return _rows_of(found[:size]), len(found) > size
+
+
+def _rows_of(found: Sequence[tuple[int, datetime]]) -> list[Event]:
+    """The events of these ids; their times keep the look-up to few partitions."""
+    if not found:
+        return []
+    times = [received for _, received in found]
+    return list(
+        Event.objects.filter(
+            pk__in=[pk for pk, _ in found], received__range=(min(times), max(times))
+        )
         .select_related("project", "issue", "release", "environment", "tenant")
         .defer("body", "issue__value")
         .order_by("-pk")
     )
-    return list(rows), len(ids) > size
 
 
 def _by_issue(
@@ -179,14 +211,10 @@ def _lookups(chosen: EventFilter) -> dict[str, Any]:
         "tenant_id": chosen.tenant_id,
         "release_id__in": chosen.release_ids,
         "received__gte": chosen.start,
-        "received__lt": chosen.end,
+        "received__lt": chosen.end or _soon(),
         "event_id": chosen.event_id,
     }
     return {key: value for key, value in lookups.items() if value is not None}
-
-
-def _row(sql: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    return _all(sql, parameters)[0]
 
 
 def _all(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -5,18 +5,18 @@ counters, so every read goes over the ids of the family.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet
 
-from issues.models import HitListEntry, Issue, IssueHour, IssueTenant
+from issues.models import HitListEntry, Issue, IssueHour
 from issues.models.issue import IssueQuerySet
+from issues.terms import holding
 
 # Each order has its index on the stats; first_seen sorts at most the issues.
 ORDERS = {
@@ -27,6 +27,8 @@ ORDERS = {
     "first_seen": ("-first_seen", "-id"),
 }
 COUNT_CAP = 1000
+PER_PAGE = 25
+LAST_PAGE = COUNT_CAP // PER_PAGE  # nobody reads on: narrow the list instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,16 @@ class Page:
         return (self.number - 1) * self.size + len(self.rows)
 
 
-def page_of(queryset: QuerySet[Any], number: int, size: int) -> Page:
-    """A page without counting: one row beyond it tells whether more follow."""
+def page_of(queryset: IssueQuerySet, number: int, size: int = PER_PAGE) -> Page:
+    """A page without counting: one row beyond it tells whether more follow.
+
+    The ids are found first, so that nothing wide is sorted.
+    """
     start = (number - 1) * size
-    rows = list(queryset[start : start + size + 1])
-    return Page(rows[:size], number, size, more=len(rows) > size)
+    ids = list(queryset.values_list("pk", flat=True)[start : start + size + 1])
+    found = full_rows().in_bulk(ids[:size])
+    rows = [found[pk] for pk in ids[:size] if pk in found]
+    return Page(rows, number, size, more=len(ids) > size and number < LAST_PAGE)
 
 
 def capped_count(queryset: QuerySet[Any], cap: int = COUNT_CAP) -> int:
@@ -60,14 +67,20 @@ def capped_count(queryset: QuerySet[Any], cap: int = COUNT_CAP) -> int:
 
 
 def listed_issues(order: str) -> IssueQuerySet:
-    """Shown issues with all that a row of the list tells, worst first."""
+    """Shown issues in one of ORDERS.
+
+    An inner join with the stats, so that PostgreSQL can walk their index in order.
+    """
+    return Issue.objects.shown().filter(stats__isnull=False).order_by(*ORDERS[order])
+
+
+def full_rows() -> IssueQuerySet:
+    """Issues with all that a row of a list tells."""
     current = HitListEntry.objects.filter(issue=OuterRef("pk"), removed_at=None)
     return (
-        Issue.objects.shown()
-        .select_related("project", "stats", "assignee")
+        Issue.objects.select_related("project", "stats", "assignee")
         .defer("value")
         .annotate(on_hit_list=Exists(current))
-        .order_by(*ORDERS[order])
     )
 
 
@@ -81,53 +94,72 @@ def seen_between(
     if start:
         # The hour that the start lies in counts whole.
         hours = hours.filter(hour__gt=start - timedelta(hours=1))
-    return queryset.filter(pk__in=_roots(hours.values("issue_id")))
+    return queryset.filter(holding(hours))
 
 
-def _roots(issue_ids: QuerySet[Any, Any]) -> QuerySet[Issue, Any]:
-    """The issues that show the given ones, merged or not."""
-    return Issue.objects.filter(pk__in=issue_ids).values(
-        root=Coalesce("merged_into_id", "pk")
+@dataclass(frozen=True, slots=True)
+class Families:
+    """The members of several issues' families, each beside the issue that shows it."""
+
+    members: list[int]
+    roots: list[int]
+
+
+def families_of(issue_ids: Sequence[int]) -> Families:
+    """The issues themselves and what is merged into them."""
+    children = list(
+        Issue.objects.filter(merged_into__in=issue_ids).values_list(
+            "pk", "merged_into_id"
+        )
+    )
+    return Families(
+        [*issue_ids, *(child for child, _ in children)],
+        [*issue_ids, *(int(root or 0) for _, root in children)],
     )
 
 
-# One statement for a whole page: the counters of roots and of what was merged.
+# "= ANY(array)" here and below: from a join with the issues the planner, whose
+# statistics know only the hot ones, would read the whole counters.
 TRENDS = """
-SELECT coalesce(i.merged_into_id, i.id), h.hour, sum(h.events)
-FROM issues_issue i JOIN issues_issuehour h ON h.issue_id = i.id
-WHERE (i.id = ANY(%(ids)s) OR i.merged_into_id = ANY(%(ids)s)) AND h.hour >= %(start)s
-GROUP BY 1, 2
+SELECT issue_id, hour, events FROM issues_issuehour
+WHERE issue_id = ANY(%(members)s) AND hour >= %(start)s
 """
 
 
-def trends(
-    issue_ids: Collection[int], now: datetime, hours: int = 24
-) -> dict[int, list[int]]:
-    """Events by hour of each issue's family, oldest first, the running hour last."""
+def trends(families: Families, now: datetime, hours: int = 24) -> dict[int, list[int]]:
+    """Events by hour of each family, oldest first, the running hour last."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     start = this_hour - timedelta(hours=hours - 1)
-    series = {pk: [0] * hours for pk in issue_ids}
-    for pk, hour, events in _rows(TRENDS, {"ids": list(issue_ids), "start": start}):
+    root_of = dict(zip(families.members, families.roots, strict=True))
+    series = {root: [0] * hours for root in families.roots}
+    found = _rows(TRENDS, {"members": families.members, "start": start})
+    for issue_id, hour, events in found:
         slot = int((hour - start).total_seconds() // 3600)
         if 0 <= slot < hours:
-            series[pk][slot] = int(events)
+            series[root_of[issue_id]][slot] += events
     return series
 
 
 REVENUES = """
-SELECT root, sum(monthly_revenue) FROM (
-    SELECT DISTINCT coalesce(i.merged_into_id, i.id) AS root, t.id, t.monthly_revenue
-    FROM issues_issue i
-    JOIN issues_issuetenant it ON it.issue_id = i.id AND it.last_seen >= %(since)s
-    JOIN tenants_tenant t ON t.id = it.tenant_id AND t.monthly_revenue > 0
-    WHERE i.id = ANY(%(ids)s) OR i.merged_into_id = ANY(%(ids)s)
-) AS hit GROUP BY root
+WITH hit AS MATERIALIZED (
+    SELECT issue_id, tenant_id FROM issues_issuetenant
+    WHERE issue_id = ANY(%(members)s) AND last_seen >= %(since)s
+)
+SELECT once.root, sum(t.monthly_revenue)
+FROM (
+    SELECT DISTINCT member.root, hit.tenant_id
+    FROM unnest(%(members)s::bigint[], %(roots)s::bigint[]) AS member (id, root)
+    JOIN hit ON hit.issue_id = member.id
+) AS once
+JOIN tenants_tenant t ON t.id = once.tenant_id AND t.monthly_revenue > 0
+GROUP BY 1
 """
 
 
-def revenue_at_risk(issue_ids: Collection[int], since: datetime) -> dict[int, Decimal]:
-    """Monthly revenue of the tenants that each issue hit since then, where known."""
-    return dict(_rows(REVENUES, {"ids": list(issue_ids), "since": since}))
+def revenue_at_risk(families: Families, since: datetime) -> dict[int, Decimal]:
+    """Monthly revenue of the tenants that each family hit since then, where known."""
+    arrays = {"members": families.members, "roots": families.roots}
+    return dict(_rows(REVENUES, {**arrays, "since": since}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +222,20 @@ def tenants_hit(
     return TenantHits(hits, *rows[0][9:])
 
 
-def open_issues_hitting(since: datetime) -> Subquery:
-    """For a tenant queryset: how many open issues hit each tenant since then."""
-    hits = IssueTenant.objects.filter(tenant_id=OuterRef("pk"), last_seen__gte=since)
-    roots = Issue.objects.filter(pk__in=hits.values("issue_id")).annotate(
-        root=Coalesce("merged_into_id", "pk"),
-        root_status=Coalesce("merged_into__status", "status"),
-    )
-    open_roots = roots.filter(root_status=Issue.Status.OPEN).order_by()
-    counted = open_roots.values("root_status").annotate(n=Count("root", distinct=True))
-    return Subquery(counted.values("n"))
+OPEN_ISSUES = """
+SELECT it.tenant_id, count(DISTINCT root.id)
+FROM issues_issuetenant it
+JOIN issues_issue i ON i.id = it.issue_id
+JOIN issues_issue root ON root.id = coalesce(i.merged_into_id, i.id)
+WHERE it.tenant_id = ANY(%(tenants)s) AND it.last_seen >= %(since)s
+    AND root.status = 'open'
+GROUP BY 1
+"""
+
+
+def open_issues_hitting(tenants: Sequence[int], since: datetime) -> dict[int, int]:
+    """How many open issues hit each of the tenants since then."""
+    return dict(_rows(OPEN_ISSUES, {"tenants": list(tenants), "since": since}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +257,10 @@ GROUP BY 1 ORDER BY max(s.exponent) DESC, 3 DESC LIMIT %(limit)s
 """
 
 
-def issues_of_tenant(tenant_id: int | str, limit: int = 15) -> list[IssueHit]:
+def issues_of_tenant(tenant_id: int, limit: int = 15) -> list[IssueHit]:
     """The issues that hit a tenant, those of the highest impact now first."""
-    found = _rows(TENANT_ISSUES, {"tenant": int(tenant_id), "limit": limit})
-    issues = listed_issues("impact").in_bulk([row[0] for row in found])
+    found = _rows(TENANT_ISSUES, {"tenant": tenant_id, "limit": limit})
+    issues = full_rows().in_bulk([row[0] for row in found])
     return [
         IssueHit(issues[pk], int(events), last_seen)
         for pk, events, last_seen in found

@@ -165,7 +165,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "title": "Overview",
         "content_title": "Overview",
-        "burning": rows_of(burning[:BURNING]),
+        "burning": rows_of(queries.page_of(burning, 1, BURNING).rows),
         "next_entry": entries[0] if entries else None,
         "next_row": rows_of([entries[0].issue])[0] if entries else None,
         "entries": entries[1:],

@@ -15,6 +15,7 @@ from tenants.audit import Actor, record
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, StackedInline
+    from django.contrib.admin.views.main import ChangeList as BaseChangeList
     from django.core.paginator import Paginator
 
     BaseAdmin = ModelAdmin[Any]
@@ -24,14 +25,17 @@ else:
     from unfold.admin import ModelAdmin as BaseAdmin
     from unfold.admin import StackedInline as BaseStackedInline
     from unfold.paginator import InfinitePaginator as EndlessPaginator
+    from unfold.views import ChangeList as BaseChangeList
 
 __all__ = [
     "AuditedModelAdmin",
+    "BaseChangeList",
     "BaseStackedInline",
     "EndlessPaginator",
     "ReadOnlyAdmin",
     "changes_of",
     "may",
+    "row_id",
 ]
 
 Changes = dict[str, Any]
@@ -41,12 +45,11 @@ def changes_of(form: BaseForm) -> Changes:
     """What a valid form changed: each field with ``[before, after]``, no secrets."""
     changes: Changes = {}
     for name in form.changed_data:
+        if "password" in name:
+            changes[name] = ["(secret)", "(secret)"]
+            continue
         before = form.get_initial_for_field(form.fields[name], name)
-        after = form.cleaned_data.get(name)
-        secret = "password" in name
-        changes[name] = (
-            ["(secret)"] * 2 if secret else [_readable(before), _readable(after)]
-        )
+        changes[name] = [_readable(before), _readable(form.cleaned_data.get(name))]
     return changes
 
 
@@ -123,6 +126,11 @@ class ReadOnlyAdmin(AuditedModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def row_id(text: str) -> int:
+    """The primary key that an address or form names; 0, which no row has, for none."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def may(request: HttpRequest, permission: str) -> bool:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from issues import deadletters
 from issues.models import DeadLetter
 from tenants.audit import Actor
-from tenants.audited import EndlessPaginator, ReadOnlyAdmin, may
+from tenants.audited import EndlessPaginator, ReadOnlyAdmin, may, row_id
 from tenants.models import Project
 
 BODY_LIMIT = 64_000  # bytes of a body that the page shows
@@ -78,8 +78,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        number = int(object_id) if object_id.isdecimal() else 0
-        letter = DeadLetter.objects.filter(pk=number).first()
+        letter = DeadLetter.objects.filter(pk=row_id(object_id)).first()
         if letter is None:
             raise Http404("This dead letter is gone: it may have been digested again.")
         text, cut = readable(bytes(letter.body))

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import zstandard
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -22,7 +23,7 @@ from issues.event_queries import EventFilter
 from issues.models import Event, Issue
 from issues.search import as_event_id
 from releases.models import Release
-from tenants.audited import ReadOnlyAdmin
+from tenants.audited import ReadOnlyAdmin, row_id
 from tenants.models import Project, Tenant
 
 PER_PAGE = 50
@@ -40,10 +41,11 @@ class Tag:
 
 def event_context(event: Event) -> dict[str, Any]:
     """An event's body arranged for the template."""
-    body = event.payload
+    body, readable = _body(event)
     tags = [Tag(*tag.partition("=")[::2]) for tag in sorted(event.tags)]
     return {
         "body_kept": event.body is not None,
+        "body_readable": readable,
         "message": payload.message_of(body),
         "traces": stacktrace.exceptions(body) or stacktrace.bare_trace(body),
         "threads": stacktrace.threads(body),
@@ -55,6 +57,14 @@ def event_context(event: Event) -> dict[str, Any]:
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
     }
+
+
+def _body(event: Event) -> tuple[dict[str, Any], bool]:
+    """The body, and whether it can be read: one bad row must not hide its issue."""
+    try:
+        return event.payload, True
+    except (ValueError, LookupError, zstandard.ZstdError):
+        return {}, False
 
 
 class EventFilterForm(forms.Form):
@@ -239,8 +249,7 @@ class EventAdmin(ReadOnlyAdmin):
         if event_id:
             event = events.filter(event_id=event_id).first()
         else:
-            found = events.filter(pk=object_id) if object_id.isdecimal() else None
-            event = found.first() if found else None
+            event = events.filter(pk=row_id(object_id)).first()
         if event is None:
             raise Http404("No such event is stored; bodies are kept for some days.")
         return event

@@ -1,6 +1,5 @@
 """The hit list: what the team has agreed to fix, the head being next."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -12,10 +11,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from issues.admin.issue_actions import perform
+from issues.admin.issue_actions import named_issue, perform
 from issues.admin.issue_forms import ListForm, UnlistForm
 from issues.admin.issue_list import rows_of
-from issues.models import HitListEntry, HitRule, Issue
+from issues.models import HitListEntry, HitRule
 from tenants.audited import AuditedModelAdmin, may
 
 SHOWN = 100
@@ -87,9 +86,7 @@ class HitListAdmin(AuditedModelAdmin):
     def add_entry(self, request: HttpRequest) -> HttpResponse:
         """Put the named issue on the list."""
         name = request.POST.get("issue", "")
-        number = re.search(r"(\d+)\s*\Z", name)
-        issues = Issue.objects.select_related("project", "stats")
-        issue = issues.filter(pk=int(number[1])).first() if number else None
+        issue = named_issue(name)
         if issue is None:
             messages.error(request, f"No issue is called {name or 'nothing'}.")
         else:

@@ -20,7 +20,7 @@ from issues.admin import issue_forms as forms
 from issues.models import HitListEntry, Issue
 from releases.models import Release
 from tenants.audit import Actor
-from tenants.audited import may
+from tenants.audited import may, row_id
 from tenants.refusals import Refusal
 
 Issues = Sequence[Issue]
@@ -136,12 +136,18 @@ def _merge_into(issues: Issues, actor: Actor, given: Given) -> str:
     return f"Merged {_counted(issues)} into {root.short_id}."
 
 
-def _named(text: str) -> Issue:
+def named_issue(text: str) -> Issue | None:
+    """The issue of a number or a short id such as CHECKOUT-42."""
     number = re.search(r"(\d+)\s*\Z", text)
-    found = number and Issue.objects.filter(pk=int(number[1])).first()
-    if not found:
+    issues = Issue.objects.select_related("project", "stats")
+    return issues.filter(pk=row_id(number[1])).first() if number else None
+
+
+def _named(text: str) -> Issue:
+    issue = named_issue(text)
+    if issue is None:
         raise Refusal(f"No issue is called {text}. Copy its short id from the list.")
-    return found
+    return issue
 
 
 def _unmerge(issues: Issues, actor: Actor, given: Given) -> str:

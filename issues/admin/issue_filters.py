@@ -69,7 +69,15 @@ class IssueFilterForm(forms.Form):
     sort = forms.ChoiceField(
         choices=[(order, order) for order in queries.ORDERS], required=False
     )
-    page = forms.IntegerField(min_value=1, max_value=1000, required=False)
+    page = forms.IntegerField(
+        min_value=1,
+        max_value=queries.LAST_PAGE,
+        required=False,
+        error_messages={
+            "max_value": "Only the first %(limit_value)s pages are shown: narrow the "
+            "list by a filter or a search."
+        },
+    )
 
     def __init__(self, query: QueryDict) -> None:
         super().__init__(query, label_suffix="")

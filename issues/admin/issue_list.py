@@ -17,11 +17,11 @@ from issues.admin.issue_actions import BULK, perform
 from issues.admin.issue_filters import IssueFilterForm, narrow
 from issues.admin.issue_forms import ListForm, offer
 from issues.models import Issue
-from tenants.audited import may
+from tenants.audited import may, row_id
 
-PER_PAGE = 25
 # What was hit within a day counts as at risk.
 AT_RISK = timedelta(hours=24)
+TICKED = 100  # most issues that one bulk action changes
 COLUMNS = {
     "impact": "Impact",
     "title": "Issue",
@@ -44,12 +44,14 @@ class IssueRow:
 
 
 def rows_of(issues: Iterable[Issue]) -> list[IssueRow]:
-    """The issues with trend and revenue at risk: two queries for all of them."""
+    """The issues with trend and revenue at risk: three queries for all of them."""
     shown = list(issues)
+    if not shown:
+        return []
     now = timezone.now()
-    ids = [issue.pk for issue in shown]
-    trends = queries.trends(ids, now) if ids else {}
-    revenues = queries.revenue_at_risk(ids, now - AT_RISK) if ids else {}
+    families = queries.families_of([issue.pk for issue in shown])
+    trends = queries.trends(families, now)
+    revenues = queries.revenue_at_risk(families, now - AT_RISK)
     return [
         IssueRow(issue, sparkline(trends[issue.pk]), revenues.get(issue.pk))
         for issue in shown
@@ -67,7 +69,7 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
     # A required field in a closed dialog would block the other buttons of the bar.
     list_form.use_required_attribute = False
     offer(list_form, "owner", form.people)
-    page = queries.page_of(found.issues, found.page, PER_PAGE)
+    page = queries.page_of(found.issues, found.page)
     return {
         "form": form,
         "rows": rows_of(page.rows),
@@ -103,8 +105,12 @@ def do_bulk(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("action", "")
     if name not in BULK:
         raise Http404("There is no such action.")
-    ids = [int(pk) for pk in request.POST.getlist("ids") if pk.isdecimal()]
-    chosen = list(queries.listed_issues("impact").filter(pk__in=ids[: PER_PAGE * 4]))
+    ids = [row_id(pk) for pk in request.POST.getlist("ids")]
+    chosen = list(
+        queries.listed_issues("impact")
+        .select_related("project", "stats")
+        .filter(pk__in=ids[:TICKED])
+    )
     if chosen:
         perform(request, name, chosen)
     else:

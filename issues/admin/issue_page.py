@@ -27,7 +27,7 @@ from issues.admin.issue_forms import (
 from issues.admin.issue_list import AT_RISK
 from issues.models import Fingerprint, HitListEntry, Issue, IssueActivity
 from releases.models import Release
-from tenants.audited import may
+from tenants.audited import may, row_id
 
 HISTORY_LIMIT = 100
 FINGERPRINTS_LIMIT = 50
@@ -39,7 +39,7 @@ def find(object_id: str) -> Issue:
     issues: QuerySet[Issue] = Issue.objects.select_related(
         "project", "stats", "assignee", "first_release", "resolution_release"
     )
-    issue = issues.filter(pk=object_id).first() if object_id.isdecimal() else None
+    issue = issues.filter(pk=row_id(object_id)).first()
     if issue is None:
         raise Http404(f"No issue has the number {object_id}.")
     return issue
@@ -52,9 +52,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
     order = request.GET.get("tenants", "")
     order = order if order in queries.TENANT_ORDERS else "events"
     chosen = request.GET.get("event", "")
-    event = event_queries.shown_event(
-        family, int(chosen) if chosen.isdecimal() else None
-    )
+    event = event_queries.shown_event(family, row_id(chosen))
     return {
         "issue": issue,
         "stats": issue.stats,
@@ -63,7 +61,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "children": children,
         "fingerprints": fingerprints(family),
         "event": event,
-        "neighbours": event and event_queries.neighbours(family, event.pk),
+        "neighbours": event and event_queries.neighbours(family, event),
         "sample": event_queries.SAMPLE,
         "distributions": event_queries.tag_distributions(family),
         "hits": queries.tenants_hit(family, order, now - AT_RISK),

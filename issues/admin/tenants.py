@@ -10,10 +10,25 @@ from django.utils import timezone
 from issues import queries
 from issues.admin.issue_list import rows_of
 from tenants.admin.tenants import TenantAdmin
+from tenants.audited import BaseChangeList, row_id
 from tenants.models import Tenant
 
 # "Now" on the pages of tenants.
 NOW = timedelta(hours=24)
+
+
+class HurtChangeList(BaseChangeList):
+    """Counts the issues of the page's tenants, in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        tenants = list(self.result_list)
+        counts = queries.open_issues_hitting(
+            [tenant.pk for tenant in tenants], timezone.now() - NOW
+        )
+        for tenant in tenants:
+            tenant.hurting = counts.get(tenant.pk, 0)
+        self.result_list = tenants
 
 
 @admin.register(Tenant)
@@ -23,12 +38,10 @@ class HurtTenantAdmin(TenantAdmin):
     list_display = (*TenantAdmin.list_display, "hurting")
     change_form_outer_before_template = "issues/hurting.html"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        since = timezone.now() - NOW
-        tenants = super().get_queryset(request)
-        return tenants.annotate(hurting=queries.open_issues_hitting(since))
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return HurtChangeList
 
-    @admin.display(description="Issues in 24 h", ordering="hurting")
+    @admin.display(description="Issues in 24 h")
     def hurting(self, tenant: Any) -> str:
         return str(tenant.hurting or "–")
 
@@ -39,7 +52,8 @@ class HurtTenantAdmin(TenantAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        hits = queries.issues_of_tenant(object_id) if object_id.isdecimal() else []
+        tenant_id = row_id(object_id)
+        hits = queries.issues_of_tenant(tenant_id) if tenant_id else []
         rows = rows_of(hit.issue for hit in hits)
         context = {
             **(extra_context or {}),

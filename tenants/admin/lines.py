@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.forms import SimpleArrayField
+from django.core.exceptions import ValidationError
+
+from tenants.models.project import validate_origin
 
 if TYPE_CHECKING:
     from django.forms import Textarea as TextArea
@@ -16,6 +19,7 @@ class LinesField(SimpleArrayField):
     def __init__(self, base_field: Any, **kwargs: Any) -> None:
         kwargs["widget"] = TextArea(attrs={"rows": 6})
         kwargs["delimiter"] = "\n"
+        kwargs["show_hidden_initial"] = False
         super().__init__(base_field, **kwargs)
 
     def to_python(self, value: Any) -> Any:
@@ -27,5 +31,15 @@ class LinesField(SimpleArrayField):
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
             return bool(self.to_python(data) != (initial or []))
-        except Exception as error:  # what cannot be read has changed
-            return bool(error)
+        except ValidationError:
+            return True
+
+
+def validate_origins(origins: list[str]) -> None:
+    """Here because the model's own complaint about one of many loses its text."""
+    for origin in origins:
+        validate_origin(origin)
+
+
+class OriginsField(LinesField):
+    default_validators = [validate_origins]

@@ -9,8 +9,8 @@ from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
 from django.http import HttpRequest, HttpResponse
 
-from tenants.admin.lines import LinesField
-from tenants.audited import AuditedModelAdmin, BaseStackedInline
+from tenants.admin.lines import LinesField, OriginsField
+from tenants.audited import AuditedModelAdmin, BaseStackedInline, row_id
 from tenants.models import Project, ProjectKey
 
 KEY_FIELDS = (
@@ -34,7 +34,7 @@ class ProjectKeyInline(ShowsDsn, BaseStackedInline):
     extra = 0
     fields = KEY_FIELDS
     readonly_fields = ("dsn",)
-    formfield_overrides = {ArrayField: {"form_class": LinesField}}
+    formfield_overrides = {ArrayField: {"form_class": OriginsField}}
 
 
 @admin.register(Project)
@@ -84,7 +84,7 @@ class ProjectAdmin(AuditedModelAdmin):
         extra_context: Any = None,
     ) -> HttpResponse:
         keys = ProjectKey.objects.select_related("project").filter(
-            project_id=int(object_id) if object_id.isdecimal() else 0, is_active=True
+            project_id=row_id(object_id), is_active=True
         )
         context = {**(extra_context or {}), "setup": setup_of(keys.order_by("pk"))}
         return super().change_view(request, object_id, form_url, context)
@@ -98,7 +98,7 @@ class ProjectKeyAdmin(ShowsDsn, AuditedModelAdmin):
     search_fields = ("label", "public_key", "project__name")
     fields = ("project", *KEY_FIELDS)
     readonly_fields = ("dsn",)
-    formfield_overrides = {ArrayField: {"form_class": LinesField}}
+    formfield_overrides = {ArrayField: {"form_class": OriginsField}}
 
     @admin.display(description="Rate limit")
     def rate_limit(self, key: ProjectKey) -> str:

@@ -91,7 +91,11 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         """Whoever uses these tokens is refused from now on."""
         now = timezone.now()
-        tokens = list(queryset.filter(revoked_at=None).select_for_update())
+        tokens = list(
+            ApiToken.objects.filter(
+                revoked_at=None, pk__in=queryset
+            ).select_for_update()
+        )
         for token in tokens:
             token.revoked_at = now
             token.save(update_fields=["revoked_at"])

@@ -1,0 +1,199 @@
+"""One walk through the admin in a real browser, as a responder takes it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from issues.models import HitListEntry, Issue
+from tests.envelopes import event as payload_of
+from tests.factories import (
+    make_event,
+    make_hit,
+    make_issue,
+    make_project,
+    make_tenant,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "correct horse battery"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str:
+    """The browser of this machine; the tests say what to install when it has none."""
+    named = os.environ.get("CHROMIUM", "")
+    found = named or next(filter(None, map(shutil.which, CHROMIUM)), "")
+    if not Path(found).is_file():
+        raise FileNotFoundError(
+            "No Chromium found: install it (apt-get install chromium), or name its "
+            "binary in the environment variable CHROMIUM."
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # Playwright's sync driver runs a loop in this thread, where Django refuses its ORM.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def troubles() -> list[str]:
+    """What the browser complains of: errors, dialogs, requests to other hosts."""
+    return []
+
+
+@pytest.fixture
+def opened(
+    browser: Browser, live_server: LiveServer, troubles: list[str]
+) -> Iterator[Page]:
+    context = browser.new_context(base_url=live_server.url)
+    page = context.new_page()
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda line: troubles.append(line.text) if line.type == "error" else None,
+    )
+    page.on("dialog", lambda dialog: troubles.append(f"dialog {dialog.message}"))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((live_server.url, "data:"))
+            else troubles.append(request.url)
+        ),
+    )
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def severe() -> Issue:
+    make_user("anna", role="responder", password=PASSWORD)
+    shop = make_project(slug="shop", name="The shop")
+    severe = make_issue(
+        shop,
+        title="KeyError: 'CHF'",
+        type="KeyError",
+        value="'CHF'",
+        level=50,
+        tenants=[make_tenant("acme.example", name="Acme")],
+        stats={"score": 66.0, "exponent": 1.1},
+    )
+    make_event(severe, payload=payload_of(), tags=["browser=Safari 19"])
+    mild = make_issue(shop, title="TimeoutError: slow", level=30)
+    make_event(mild, payload=payload_of())
+    make_hit(mild, reason="Promised to Acme")
+    return severe
+
+
+def log_in(page: Page) -> None:
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Next to fix")).to_be_visible()
+
+
+def test_from_log_in_to_the_hit_list(
+    opened: Page, severe: Issue, troubles: list[str]
+) -> None:
+    log_in(opened)
+
+    opened.get_by_role("link", name="Issues", exact=True).click()
+    expect(opened.get_by_role("link", name="TimeoutError: slow")).to_be_visible()
+
+    # A filter sends itself as soon as it is chosen.
+    opened.get_by_label("Level").select_option("fatal")
+    expect(opened.get_by_role("link", name="TimeoutError: slow")).to_have_count(0)
+    opened.get_by_role("link", name="KeyError: 'CHF'").click()
+
+    expect(opened.get_by_text("RATES[currency]")).to_be_visible()
+    expect(opened.get_by_role("link", name="Acme")).to_be_visible()
+
+    opened.get_by_role("button", name="Put on hit list…").click()
+    hit_dialog = opened.get_by_role("dialog")
+    hit_dialog.get_by_label("Why now").fill("Swiss shops lose orders")
+    hit_dialog.get_by_role("button", name="Put on the list").click()
+    expect(opened.get_by_text("Swiss shops lose orders").first).to_be_visible()
+
+    opened.get_by_role("link", name="Hit list", exact=True).click()
+    head = opened.locator(".rm-next")
+    expect(head.get_by_role("link", name="KeyError: 'CHF'")).to_be_visible()
+
+    head.get_by_role("link", name="Open the issue").click()
+    opened.get_by_role("button", name="Resolve…").click()
+    dialog = opened.get_by_role("dialog")
+    dialog.get_by_label("Comment").fill("The price table has CHF now")
+    dialog.get_by_role("button", name="Resolve").click()
+    expect(opened.get_by_text("The price table has CHF now")).to_be_visible()
+    expect(opened.get_by_role("button", name="Reopen")).to_be_visible()
+
+    # Resolving took it off the list, so that the other one is next.
+    opened.get_by_role("link", name="Hit list", exact=True).click()
+    expect(head.get_by_text("Promised to Acme")).to_be_visible()
+
+    severe.refresh_from_db()
+    assert severe.status == Issue.Status.RESOLVED
+    assert HitListEntry.objects.filter(removed_at=None).count() == 1
+    assert troubles == []
+
+
+def test_ticking_issues_shows_the_bulk_bar(
+    opened: Page, severe: Issue, troubles: list[str]
+) -> None:
+    log_in(opened)
+    opened.goto("/admin/issues/issue/")
+    bar = opened.get_by_role("group", name="Actions on the selected issues")
+    expect(bar).to_be_hidden()
+
+    opened.get_by_label(f"Select {severe.short_id}").check()
+    expect(bar.get_by_text("1 selected")).to_be_visible()
+    expect(bar.get_by_role("button", name="Merge")).to_be_hidden()
+    opened.get_by_label("Select all on this page").check()
+    expect(bar.get_by_role("button", name="Merge")).to_be_visible()
+
+    bar.get_by_role("button", name="Assign to me").click()
+    expect(opened.get_by_text("Assigned 2 issues to you.")).to_be_visible()
+
+    assert Issue.objects.filter(assignee__username="anna").count() == 2
+    assert troubles == []
+
+
+def test_the_pages_fit_a_phone(
+    opened: Page, severe: Issue, troubles: list[str]
+) -> None:
+    log_in(opened)
+    opened.set_viewport_size({"width": 390, "height": 844})
+
+    for address in (
+        "/admin/",
+        "/admin/issues/issue/",
+        f"/admin/issues/issue/{severe.pk}/change/",
+        "/admin/issues/hitlistentry/",
+    ):
+        opened.goto(address)
+        overflow = opened.evaluate(
+            "document.documentElement.scrollWidth - window.innerWidth"
+        )
+        assert overflow <= 0, address
+    assert troubles == []

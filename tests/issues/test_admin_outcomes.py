@@ -1,0 +1,55 @@
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from issues.admin.outcomes import unstored
+from issues.models import Outcome
+from tests.admin_pages import client_of, page
+from tests.factories import make_project
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now().replace(second=0, microsecond=0)
+
+
+def test_what_was_not_stored_is_summed_by_reason() -> None:
+    project = make_project(name="Shop")
+    for minute, reason, quantity in (
+        (0, "rate_limit", 5),
+        (1, "rate_limit", 7),
+        (2, "client:sample_rate", 90),
+        (60 * 30, "rate_limit", 1000),
+    ):
+        Outcome.objects.create(
+            project_id=project.pk,
+            key_id=minute,
+            minute=NOW - timedelta(minutes=minute),
+            category="error",
+            reason=reason,
+            quantity=quantity,
+        )
+
+    rows = unstored(NOW - timedelta(hours=24))
+
+    assert [(row.project, row.reason, row.quantity) for row in rows] == [
+        ("Shop", "client:sample_rate", 90),
+        ("Shop", "rate_limit", 12),
+    ]
+    assert (
+        rows[0].explanation == "the client says it dropped these itself (sample_rate)"
+    )
+    assert rows[1].last == NOW
+
+
+def test_the_page_says_when_everything_was_stored() -> None:
+    html = page(client_of("viewer"), "issues_outcome_changelist", period="nonsense")
+
+    assert "Everything was stored" in html
+
+
+def test_staff_without_a_role_sees_no_outcomes() -> None:
+    url = reverse("admin:issues_outcome_changelist")
+
+    assert client_of("").get(url).status_code == 403

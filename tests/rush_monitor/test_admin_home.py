@@ -1,0 +1,228 @@
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from issues.models import InboxEnvelope
+from releases.models import ReleaseMinute
+from tests.admin_pages import client_of, page, tags_in
+from tests.factories import (
+    make_dead_letter,
+    make_hit,
+    make_issue,
+    make_key,
+    make_project,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+# Every list that the sidebar links to.
+LISTS = [
+    "issues_issue",
+    "issues_hitlistentry",
+    "issues_event",
+    "tenants_tenant",
+    "tenants_plan",
+    "tenants_project",
+    "tenants_apitoken",
+    "releases_release",
+    "releases_environment",
+    "issues_hitrule",
+    "issues_pathrule",
+    "issues_fingerprintrule",
+    "issues_deadletter",
+    "issues_outcome",
+    "tenants_auditentry",
+    "auth_user",
+    "auth_group",
+]
+# Not for viewers.
+SECRET = {"tenants_apitoken", "auth_user", "auth_group"}
+
+
+@pytest.fixture
+def viewer() -> Client:
+    return client_of("viewer")
+
+
+def waiting(age: timedelta) -> None:
+    InboxEnvelope.objects.create(
+        project_id=1,
+        key_id=1,
+        kind="envelope",
+        received=NOW - age,
+        remote_addr="",
+        user_agent="",
+        origin="",
+        query="",
+        size=1,
+        body=b"x",
+    )
+
+
+def links(html: str) -> set[str]:
+    return {str(attrs.get("href")) for tag, attrs in tags_in(html) if tag == "a"}
+
+
+def test_the_head_of_the_hit_list_is_next_to_fix(viewer: Client) -> None:
+    make_hit(make_issue(title="mild", stats={"exponent": 0.1}))
+    worst = make_issue(title="severe", stats={"exponent": 0.9})
+    make_hit(worst, reason="shops leave")
+
+    response = viewer.get(reverse("admin:index"))
+
+    assert response.context["next_entry"].issue == worst
+    assert "shops leave" in response.content.decode()
+
+
+def test_what_burns_now_is_listed_worst_first(viewer: Client) -> None:
+    make_issue(title="mild", stats={"exponent": 0.1})
+    make_issue(title="severe", stats={"exponent": 0.9})
+    make_issue(title="quiet", stats={"exponent": 0.0})
+    make_issue(title="done", status="resolved", stats={"exponent": 0.9})
+
+    response = viewer.get(reverse("admin:index"))
+
+    rows = response.context["burning"]
+    assert [row.issue.title for row in rows] == ["severe", "mild"]
+
+
+def test_the_chart_counts_the_last_hour_of_all_projects(viewer: Client) -> None:
+    make_issue()
+    minute = NOW.replace(second=0, microsecond=0)
+    for project, age, events, errors in ((1, 1, 5, 3), (2, 1, 4, 4), (1, 90, 99, 99)):
+        ReleaseMinute.objects.create(
+            project_id=project,
+            release_id=project,
+            environment_id=1,
+            minute=minute - timedelta(minutes=age),
+            events=events,
+            errors=errors,
+        )
+
+    chart = viewer.get(reverse("admin:index")).context["chart"]
+
+    assert (chart.total, chart.part_total, chart.peak) == (9, 7, 9)
+
+
+def test_an_inbox_that_is_behind_is_an_alarm(viewer: Client) -> None:
+    make_issue()
+    waiting(timedelta(minutes=12))
+
+    assert "Digest is 12 min behind" in page(viewer, "index")
+
+
+def test_an_inbox_that_is_in_time_is_none(viewer: Client) -> None:
+    make_issue()
+    waiting(timedelta(seconds=1))
+
+    assert "behind" not in page(viewer, "index")
+
+
+def test_dead_letters_are_announced_on_every_page(viewer: Client) -> None:
+    make_dead_letter(make_project())
+
+    home = page(viewer, "index")
+    elsewhere = page(viewer, "issues_issue_changelist")
+
+    assert "1 dead letter" in home
+    badge = "text-[11px] whitespace-nowrap uppercase"
+    assert badge in home
+    assert badge in elsewhere
+
+
+def test_a_fresh_system_leads_to_the_set_up(viewer: Client) -> None:
+    key = make_key()
+
+    html = page(viewer, "index")
+
+    assert "No event has arrived yet" in html
+    assert reverse("admin:tenants_project_change", args=[key.project_id]) in links(html)
+
+
+def test_people_without_a_role_are_told_so() -> None:
+    make_issue(title="secret")
+
+    html = page(client_of(""), "index")
+
+    assert "Ask an owner for the role viewer" in html
+    assert "secret" not in html
+
+
+def test_the_sidebar_leads_to_every_list_that_the_person_may_see() -> None:
+    owner, viewer = (
+        page(client_of("owner"), "index"),
+        page(client_of("viewer"), "index"),
+    )
+    addresses = {name: reverse(f"admin:{name}_changelist") for name in LISTS}
+
+    assert set(addresses.values()) <= links(owner)
+    seen = {name for name in LISTS if addresses[name] in links(viewer)}
+    assert seen == set(LISTS) - SECRET
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_opens(name: str) -> None:
+    page(client_of("owner"), f"{name}_changelist")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_page_asks_another_host_for_anything(name: str) -> None:
+    html = page(client_of("owner"), f"{name}_changelist")
+
+    for tag, attributes in tags_in(html):
+        address = str(attributes.get("src") or "")
+        if tag == "link":
+            address = str(attributes.get("href"))
+        assert address.startswith("/") or not address, (tag, attributes)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "debug", "badge"),
+    [
+        ("http://127.0.0.1:8000", False, "Local"),
+        ("https://rush.example", False, "rush.example"),
+        ("https://rush.example", True, "Debug"),
+    ],
+)
+def test_the_badge_tells_the_installation(
+    viewer: Client, settings: LazySettings, base_url: str, debug: bool, badge: str
+) -> None:
+    settings.BASE_URL, settings.DEBUG = base_url, debug
+
+    response = viewer.get(reverse("admin:index"))
+
+    assert response.context["environment"][0] == badge
+
+
+def test_logging_in_leads_to_the_overview(client: Client) -> None:
+    make_user("anna", password="correct horse battery")
+
+    response = client.post(
+        reverse("admin:login"),
+        {"username": "anna", "password": "correct horse battery"},
+    )
+
+    assert response["Location"] == reverse("admin:index")
+
+
+@pytest.mark.parametrize("issues", [1, 8])
+def test_the_home_page_takes_the_same_queries_however_much_burns(
+    viewer: Client, django_assert_num_queries: DjangoAssertNumQueries, issues: int
+) -> None:
+    for _ in range(issues):
+        make_issue(stats={"exponent": 0.5})
+        make_hit(make_issue(stats={"exponent": 0.4}))
+
+    # Session, person, two of permissions, dead letters twice; hit list; ids, issues
+    # and count of what burns, its families, trends and revenue; the same three of the
+    # next to fix; hit list count; minutes; oldest and number of the inbox; whether any
+    # issue; first key.
+    with django_assert_num_queries(22):
+        page(viewer, "index")
