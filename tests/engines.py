@@ -54,6 +54,7 @@ def _provide_engines() -> None:
     # A short path: a socket's ends at 103 bytes on macOS.
     directory = tempfile.TemporaryDirectory(prefix="rush-test-", dir="/tmp")
     data_dir = Path(_stack.enter_context(directory))
+    (data_dir / "static").mkdir()  # whitenoise wants to see it, as `up` makes it
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ["DATA_DIR"] = str(data_dir)

@@ -166,9 +166,12 @@ def _json(text: bytes) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        pass
+        return _json_of_any_kind(text)
+
+
+def _json_of_any_kind(text: bytes) -> object:
+    """Takes NaN and lone surrogates too, which digest cleans."""
     try:
-        # Takes NaN and lone surrogates, which digest cleans.
         return json.loads(text.decode())
     except (ValueError, RecursionError):
         return None

@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from issues import scoring
 from issues.models import Issue, IssueMinute, IssueStats, IssueTenant, IssueUser
@@ -157,8 +158,7 @@ def test_due_are_changed_issues_and_those_that_must_decay(project: Project) -> N
 
 
 def test_scoring_many_issues_costs_a_fixed_number_of_queries(
-    project: Project,
-    django_assert_num_queries,  # type: ignore[no-untyped-def]
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     tenant = make_tenant("a")
     issues = [make_issue(project) for _ in range(50)]
