@@ -63,7 +63,9 @@ def django(fd: int) -> None:
 
 
 def digest(_fd: int) -> None:
-    _work("digest", "--queues=digest", "--pool=prefork", "--concurrency=1")
+    # Two overlap: one computes while the other waits for PostgreSQL.
+    number = f"--concurrency={settings.DIGEST_PROCESSES}"
+    _work("digest", "--queues=digest", "--pool=prefork", number)
 
 
 def worker(_fd: int) -> None:

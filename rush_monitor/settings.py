@@ -96,6 +96,8 @@ try:
 
     # Digest
     DIGEST_BATCH_SIZE = env.int("DIGEST_BATCH_SIZE", 500)
+    # Processes of one digest worker; further workers on other machines add up.
+    DIGEST_PROCESSES = env.int("DIGEST_PROCESSES", 2)
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -224,8 +226,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
-DATE_FORMAT = "Y-m-d"
-DATETIME_FORMAT = "Y-m-d H:i"
+FORMAT_MODULE_PATH = ["rush_monitor.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
