@@ -257,7 +257,7 @@ GROUP BY 1 ORDER BY max(s.exponent) DESC, 3 DESC LIMIT %(limit)s
 """
 
 
-def issues_of_tenant(tenant_id: int, limit: int = 15) -> list[IssueHit]:
+def issues_of_tenant(tenant_id: int, limit: int = 10) -> list[IssueHit]:
     """The issues that hit a tenant, those of the highest impact now first."""
     found = _rows(TENANT_ISSUES, {"tenant": tenant_id, "limit": limit})
     issues = full_rows().in_bulk([row[0] for row in found])

@@ -228,9 +228,10 @@ class EventAdmin(ReadOnlyAdmin):
     def json_view(self, request: HttpRequest, event_id: int) -> HttpResponse:
         """The event as stored; a download, so that no browser renders it."""
         event = self._event(request, str(event_id))
-        if event.body is None:
-            raise Http404("The body of this event was not kept.")
-        text = orjson.dumps(event.payload, option=orjson.OPT_INDENT_2)
+        body, _ = _body(event)
+        if not body:
+            raise Http404("The body of this event was not kept, or cannot be read.")
+        text = orjson.dumps(body, option=orjson.OPT_INDENT_2)
         answer = HttpResponse(text, content_type="application/json")
         answer["Content-Disposition"] = (
             f'attachment; filename="event-{event.event_id.hex}.json"'

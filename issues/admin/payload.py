@@ -129,7 +129,8 @@ def _crumb(item: Mapping[str, Any], end: datetime | None) -> Crumb:
         level=as_text(item.get("level"), 20) or "info",
         message=as_text(item.get("message"), 1000),
         kind=as_text(item.get("type"), 40) or "default",
-        data=rows_of(data) if isinstance(data, dict | list) else [],
+        # Keys such as __span are the SDK's own notes.
+        data=[row for row in rows_of(data) if not row.name.startswith("__")],
     )
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
-from issues.admin.payload import Row, as_dict, as_list, as_text, rows_of
+from issues.admin.payload import Row, as_dict, as_list, as_text, rows_of, web_address
 
 FRAMES_LIMIT = 120  # frames shown of one trace; deep recursion has hundreds
 LINE_LIMIT = 220  # characters shown of a minified line, around the column
@@ -30,10 +31,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One call; ``place`` is where, ``lines`` the source around it."""
+    """One call; ``place`` is where (``full`` with its host), ``lines`` the source."""
 
     function: str
     place: str
+    full: str
     position: str
     in_app: bool
     lines: list[Line]
@@ -202,9 +204,12 @@ def _frame(raw: Mapping[str, Any]) -> Frame:
     if position and isinstance(column, int):
         position += f":{column}"
     variables = rows_of(raw.get("vars"))
+    place = filename or module or "unknown place"
     return Frame(
         function=as_text(raw.get("function"), 200) or "?",
-        place=filename or module or "unknown place",
+        # Every shop serves the same bundle: its host says nothing of the place.
+        place=(urlsplit(place).path or place) if web_address(place) else place,
+        full=place,
         position=position,
         in_app=raw.get("in_app") is True,
         lines=_lines(raw),

@@ -16,8 +16,10 @@ else:
 class LinesField(SimpleArrayField):
     """An array as a text area; empty lines do not count."""
 
+    rows = 6
+
     def __init__(self, base_field: Any, **kwargs: Any) -> None:
-        kwargs["widget"] = TextArea(attrs={"rows": 6})
+        kwargs["widget"] = TextArea(attrs={"rows": self.rows})
         kwargs["delimiter"] = "\n"
         kwargs["show_hidden_initial"] = False
         super().__init__(base_field, **kwargs)
@@ -42,4 +44,5 @@ def validate_origins(origins: list[str]) -> None:
 
 
 class OriginsField(LinesField):
+    rows = 3
     default_validators = [validate_origins]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from tenants.admin.lines import LinesField, OriginsField
 from tenants.audited import AuditedModelAdmin, BaseStackedInline, row_id
@@ -17,7 +18,8 @@ KEY_FIELDS = (
     ("label", "is_active"),
     "dsn",
     "allowed_origins",
-    ("rate_limit_count", "rate_limit_seconds", "new_tenants_per_hour"),
+    ("rate_limit_count", "rate_limit_seconds"),
+    "new_tenants_per_hour",
 )
 
 
@@ -26,7 +28,10 @@ class ShowsDsn:
 
     @admin.display(description="DSN")
     def dsn(self, key: ProjectKey) -> str:
-        return key.dsn(settings.BASE_URL) if key.pk else "after saving"
+        if not key.pk:
+            return "after saving"
+        text = '<span class="rm-mono rm-break">{}</span>'
+        return format_html(text, key.dsn(settings.BASE_URL))
 
 
 class ProjectKeyInline(ShowsDsn, BaseStackedInline):

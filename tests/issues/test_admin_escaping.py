@@ -90,7 +90,7 @@ def issue() -> Issue:
         transaction=EVIL[:200],
         title=EVIL[:200],
     )
-    make_fingerprint(issue, reason=EVIL, parts=[EVIL, {"kind": EVIL, "value": EVIL}])
+    make_fingerprint(issue, reason=EVIL, parts=[EVIL, {"kind": EVIL, "text": EVIL}])
     make_hit(issue, reason=EVIL)
     make_issue(issue.project, title=EVIL, merged_into=issue)
     make_dead_letter(issue.project, error=EVIL, traceback=EVIL, user_agent=EVIL)

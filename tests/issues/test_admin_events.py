@@ -141,8 +141,11 @@ def test_the_raw_event_is_a_download_that_no_browser_renders(viewer: Client) -> 
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_body_that_was_not_kept_cannot_be_downloaded(viewer: Client) -> None:
-    event = make_event(make_issue())
+@pytest.mark.parametrize("body", [None, b"damaged"])
+def test_a_body_that_is_not_there_cannot_be_downloaded(
+    viewer: Client, body: bytes | None
+) -> None:
+    event = make_event(make_issue(), body=body)
 
     response = viewer.get(reverse("admin:issues_event_json", args=[event.pk]))
 

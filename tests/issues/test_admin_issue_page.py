@@ -77,13 +77,24 @@ def test_the_page_tells_who_is_hit_and_what_they_are_worth(responder: Client) ->
 def test_the_page_tells_why_events_were_grouped(responder: Client) -> None:
     issue = make_issue()
     make_fingerprint(
-        issue, reason="two in-app frames", parts=["orders.pricing quote", {"odd": 1}]
+        issue,
+        reason="KeyError raised through the same frame.",
+        parts=[
+            {"kind": "frame", "text": "orders.pricing quote", "contributes": True},
+            {"kind": "value", "text": "no CHF", "contributes": False},
+            "of an older version",
+        ],
     )
 
     html = page(responder, PAGE, issue.pk)
 
-    assert "two in-app frames" in html
-    assert "orders.pricing quote" in html
+    for text in (
+        "KeyError raised through the same frame.",
+        "orders.pricing quote",
+        'no CHF <span class="rm-small">(not counted)</span>',
+        "of an older version",
+    ):
+        assert text in html
 
 
 def test_the_page_walks_through_the_events(responder: Client) -> None:

@@ -44,7 +44,7 @@ def test_breadcrumbs_tell_their_distance_to_the_event() -> None:
                 {
                     "timestamp": "2026-11-23T09:20:50Z",
                     "category": "http",
-                    "data": {"url": "/api"},
+                    "data": {"url": "/api", "__span": "81"},
                 },
                 {"timestamp": 1795425652.5, "message": "clicked", "level": "warning"},
             ]

@@ -140,6 +140,15 @@ def test_a_minified_line_is_cut_around_its_column() -> None:
     assert len(line.text) + len(line.rest) <= LINE_LIMIT + 2
 
 
+def test_a_frame_of_a_bundle_is_told_by_its_path() -> None:
+    address = "https://track.acme.example/assets/index-Bct.js"
+
+    (trace,) = exceptions(body(value("TypeError", frame("x", filename=address))))
+
+    found = trace.runs[0].frames[0]
+    assert (found.place, found.full) == ("/assets/index-Bct.js", address)
+
+
 def test_deep_recursion_is_cut_in_the_middle() -> None:
     frames = [frame(f"f{i}") for i in range(1000)]
 

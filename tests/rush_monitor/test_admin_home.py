@@ -16,6 +16,7 @@ from tests.factories import (
     make_issue,
     make_key,
     make_project,
+    make_tenant,
     make_user,
 )
 
@@ -226,3 +227,9 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
     # issue; first key.
     with django_assert_num_queries(22):
         page(viewer, "index")
+
+
+def test_times_in_lists_are_sortable(viewer: Client) -> None:
+    make_tenant(last_seen=NOW)
+
+    assert f"{NOW:%Y-%m-%d %H:%M}" in page(viewer, "tenants_tenant_changelist")
