@@ -139,7 +139,9 @@ class Ingest:
         except Refusal as refusal:
             await self._refuse(visit, refusal, send)
         except ClientGone:
-            log.debug("client left before its body was complete")
+            # Who only stopped sending still listens; silence would become a 500.
+            cut_off = Refusal(400, "The body ended before it was complete.")
+            await self._refuse(visit, cut_off, send)
         except Exception:
             log.exception("ingest failed")
             fault = Refusal(
