@@ -7,7 +7,7 @@ last accepted event is digested, and writes results/ingest.md.
     python -m benchmarks.ingest --with-floor          three rounds against the floor
     python -m benchmarks.ingest --minutes 15          is the last third as fast?
     python -m benchmarks.ingest --admin-reload        while people reload the issue list
-    python -m benchmarks.ingest --digest-workers 2    does one wait for the other?
+    python -m benchmarks.ingest --digest-processes 1  instead of two
     python -m benchmarks.ingest --idle                one event on an idle system
 """
 
@@ -16,7 +16,6 @@ import contextlib
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +54,6 @@ class Run:
     watch: meters.Watch
     reloads: list[float]  # milliseconds
     connections: int
-    workers: int
 
     @property
     def sustained(self) -> float:
@@ -81,23 +79,6 @@ class Run:
 
 
 @contextlib.contextmanager
-def extra_workers(system: System, count: int) -> Iterator[dict[str, int]]:
-    """More digest workers beside the one of ``up``; their pids by name."""
-    processes = {
-        f"digest {number + 2}": system.spawn("service", "digest")
-        for number in range(count)
-    }
-    try:
-        if processes:
-            time.sleep(5)  # until they listen
-        yield {name: process.pid for name, process in processes.items()}
-    finally:
-        for process in processes.values():
-            process.terminate()
-            process.wait(20)
-
-
-@contextlib.contextmanager
 def reloading(system: System, *, wanted: bool) -> Iterator[list[float]]:
     """Reload the issue list during the block; yields the times in milliseconds."""
     if not wanted:
@@ -110,32 +91,30 @@ def reloading(system: System, *, wanted: bool) -> Iterator[list[float]]:
 
 def measure(system: System, workload: Path, args: argparse.Namespace) -> Run:
     """Put the load on a system and watch it until all is digested."""
-    with extra_workers(system, args.digest_workers - 1) as more:
-        watch = meters.Watch(system, more)
-        with watch:
-            with reloading(system, wanted=args.admin_reload) as reloads:
-                wrk = load.start_wrk(
-                    f"{system.base_url}/",
-                    (str(system.project_id), system.public_key, str(workload)),
-                    args.seconds,
-                    args.connections,
-                )
-                answers = load.answers(wrk)
-            last = wait_until_digested(system.connect, 600 + 2 * args.seconds)
-        with contextlib.closing(watch):
-            first, thirds = _received(watch.connection, answers.seconds)
-            return Run(
-                answers,
-                read_ledger(watch.connection),
-                first,
-                last,
-                thirds,
-                watch.progress.thirds(first, first + answers.seconds),
-                watch,
-                reloads,
+    watch = meters.Watch(system)
+    with watch:
+        with reloading(system, wanted=args.admin_reload) as reloads:
+            wrk = load.start_wrk(
+                f"{system.base_url}/",
+                (str(system.project_id), system.public_key, str(workload)),
+                args.seconds,
                 args.connections,
-                args.digest_workers,
             )
+            answers = load.answers(wrk)
+        last = wait_until_digested(system.connect, 600 + 2 * args.seconds)
+    with contextlib.closing(watch):
+        first, thirds = _received(watch.connection, answers.seconds)
+        return Run(
+            answers,
+            read_ledger(watch.connection),
+            first,
+            last,
+            thirds,
+            watch.progress.thirds(first, first + answers.seconds),
+            watch,
+            reloads,
+            args.connections,
+        )
 
 
 def _received(connection: Connection, seconds: float) -> tuple[float, list[float]]:
@@ -175,9 +154,8 @@ def report(run: Run) -> str:
         ),
         ("bytes per event in the database", f"{run.per_event(stored):.0f} ({shares})"),
         ("bytes per event written ahead", f"{watch.wal / run.ledger.rows:.0f}"),
+        ("lock waits of digest", f"{watch.locks.share:.1%} of the time in batches"),
     ]
-    if run.workers > 1:
-        rows.append(("lock waits", f"{watch.locks.share:.1%} of the time in batches"))
     if run.reloads:
         slow = statistics.quantiles(run.reloads, n=100)[98]
         middle = statistics.median(run.reloads)
@@ -221,7 +199,8 @@ def _services(run: Run) -> str:
 
 
 def with_system(args: argparse.Namespace, use: Callable[[System], object]) -> None:
-    with running_system(args.database_url) as system:
+    variables = {"DIGEST_PROCESSES": str(args.digest_processes)}
+    with running_system(args.database_url, variables) as system:
         try:
             use(system)
         finally:
@@ -239,7 +218,7 @@ def run_load(args: argparse.Namespace, workload: Path) -> None:
     run = one_run(args, workload)
     extras = [
         "issue list reloaded twice a second" * args.admin_reload,
-        f"{args.digest_workers} digest workers" * (args.digest_workers > 1),
+        f"{args.digest_processes} digest process(es)",
     ]
     heading = ", ".join(filter(None, [f"{args.seconds:.0f} s of load", *extras]))
     publish("ingest", heading, run.watch.server, report(run), keep=not args.dry)
@@ -297,7 +276,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--with-floor", action="store_true")
     parser.add_argument("--admin-reload", action="store_true")
-    parser.add_argument("--digest-workers", type=int, default=1)
+    parser.add_argument("--digest-processes", type=int, default=2)
     parser.add_argument("--idle", action="store_true")
     parser.add_argument("--dry", action="store_true", help="print, write no page")
     parser.add_argument("--log", type=Path, help="keep the log of up in this file")

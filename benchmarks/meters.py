@@ -30,10 +30,9 @@ WHERE c.relkind = 'r'
 """
 
 
-def process_groups(system: System, more: dict[str, int]) -> dict[str, list[int]]:
-    """Process ids by the name of the service; ``more`` are started beside ``up``."""
-    roots = {**system.pids(), **more}
-    groups = {name: machine.family(pid) for name, pid in roots.items()}
+def process_groups(system: System) -> dict[str, list[int]]:
+    """Process ids by the name of the service."""
+    groups = {name: machine.family(pid) for name, pid in system.pids().items()}
     return {"supervisor": [system.pid], **groups}
 
 
@@ -42,7 +41,6 @@ class Cpu:
     """CPU seconds by service since the start of the measurement."""
 
     system: System
-    more: dict[str, int]
     before: dict[str, float] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -53,13 +51,13 @@ class Cpu:
         return {name: now[name] - self.before.get(name, 0.0) for name in now}
 
     def _read(self) -> dict[str, float]:
-        groups = process_groups(self.system, self.more)
+        groups = process_groups(self.system)
         return {name: machine.cpu_seconds(pids) for name, pids in groups.items()}
 
 
-def memory(system: System, more: dict[str, int]) -> dict[str, int]:
+def memory(system: System) -> dict[str, int]:
     """Proportional set size in bytes by service."""
-    groups = process_groups(system, more)
+    groups = process_groups(system)
     return {name: machine.pss_bytes(pids) for name, pids in groups.items()}
 
 
@@ -159,10 +157,9 @@ class LockWaits:
 class Watch:
     """Every meter at once, between ``with`` and the end of the block."""
 
-    def __init__(self, system: System, more: dict[str, int]) -> None:
-        """``more``: pids of processes started beside ``up``, by name."""
-        self._system, self._more = system, more
-        self._cpu = Cpu(system, more)
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._cpu = Cpu(system)
         self._stack = contextlib.ExitStack()
         self._memories: list[dict[str, int]] = []
         self.connection = self._connect()
@@ -191,15 +188,16 @@ class Watch:
         )
         self._cpu.start()
         self._looking = contextlib.ExitStack()
-        looks = [(1.0, self.progress.look), (5.0, self._look_at_memory)]
-        if self._more:
-            looks.append((0.05, self.locks.look))
-        for seconds, look in looks:
+        for seconds, look in (
+            (1.0, self.progress.look),
+            (5.0, self._look_at_memory),
+            (0.05, self.locks.look),
+        ):
             self._looking.enter_context(every(seconds, look))
         return self
 
     def _look_at_memory(self) -> None:
-        self._memories.append(memory(self._system, self._more))
+        self._memories.append(memory(self._system))
 
     def __exit__(self, *_: object) -> None:
         self._looking.close()

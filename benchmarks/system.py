@@ -125,11 +125,6 @@ class System:
         """A new connection to its database, in autocommit."""
         return psycopg.connect(self.database_url, autocommit=True, connect_timeout=5)
 
-    def spawn(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Start one more ``manage.py`` command of this system, output to the log."""
-        with self.log_path.open("ab") as log:
-            return self._run(log, *argv)
-
     def _run(self, log: IO[bytes], *argv: str) -> subprocess.Popen[bytes]:
         # It ends with us, however we end.
         return start(
