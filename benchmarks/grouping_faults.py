@@ -19,10 +19,10 @@ from time import process_time
 from typing import TypeVar
 
 from benchmarks.make_workload import EVENT_ID, make_workload
-from issues.digest.clean import decode
-from issues.digest.event import NormalEvent
+from issues.clean import decode
 from issues.digest.normalise import normalise
 from issues.grouping import group
+from issues.normal_event import NormalEvent
 
 RECEIVED = datetime(2026, 11, 23, 9, 0, 1, tzinfo=UTC)
 ROUNDS = 5

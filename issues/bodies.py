@@ -4,13 +4,14 @@ Each frame names the dictionary it needs, so every one that was ever used must s
 The dictionary saves a quarter of the bytes: benchmarks/results/dictionary.md.
 """
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import orjson
 import zstandard
 
-from issues.digest.clean import encode
+from issues.clean import encode
 
 DICTIONARY_FOLDER = Path(__file__).resolve().parent / "dictionaries"
 LEVEL = 3
@@ -21,21 +22,31 @@ _dictionaries = {
 }
 _newest = _dictionaries[max(_dictionaries)]
 _newest.precompute_compress(level=LEVEL)
-_compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_newest)
-_decompressors = {
-    number: zstandard.ZstdDecompressor(dict_data=dictionary)
-    for number, dictionary in _dictionaries.items()
-} | {0: zstandard.ZstdDecompressor()}
+
+
+class _Codecs(threading.local):
+    """Each thread's own: one that two threads use at once ends the process."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_newest)
+        self.decompressors = {
+            number: zstandard.ZstdDecompressor(dict_data=dictionary)
+            for number, dictionary in _dictionaries.items()
+        } | {0: zstandard.ZstdDecompressor()}
+
+
+_codecs = _Codecs()
 
 
 def pack(body: dict[str, Any]) -> bytes:
     """The body as stored."""
-    packed: bytes = _compressor.compress(encode(body))
+    packed: bytes = _codecs.compressor.compress(encode(body))
     return packed
 
 
 def unpack(stored: bytes) -> dict[str, Any]:
     """The body that ``pack`` stored, today or with an older dictionary."""
     number = zstandard.get_frame_parameters(stored).dict_id
-    body: dict[str, Any] = orjson.loads(_decompressors[number].decompress(stored))
+    text = _codecs.decompressors[number].decompress(stored)
+    body: dict[str, Any] = orjson.loads(text)
     return body

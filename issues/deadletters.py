@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from django.db import connection, transaction
 
-from issues.digest.claim import ClaimedEnvelope
 from issues.models import DeadLetter
+from issues.models.inbox import ClaimedEnvelope
 from tenants import audit
 from tenants.audit import Actor
 

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from issues.digest.event import ExceptionValue, Frame, NormalEvent
 from issues.digest.normalise import normalise
+from issues.normal_event import ExceptionValue, Frame, NormalEvent
 
 RECEIVED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

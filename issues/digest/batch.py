@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from issues import deadletters, partitions
 from issues.digest import claim, write
-from issues.digest.claim import ClaimedEnvelope, Journal, Run
+from issues.digest.claim import Journal, Run
 from issues.digest.context import DigestContext
 from issues.digest.parse import Parcel, open_envelope
 from issues.digest.store import KnownTags
+from issues.models.inbox import ClaimedEnvelope
 
 logger = logging.getLogger(__name__)
 

@@ -16,28 +16,12 @@ from datetime import datetime
 import psycopg
 from django.db import connection
 
+from issues.models.inbox import ClaimedEnvelope
+
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 MAX_BATCH_BYTES = 64 << 20
 # An envelope that ended its process this often, alone in the batch, is given up.
 MAX_DEATHS = 2
-
-
-@dataclass(slots=True)
-class ClaimedEnvelope:
-    """A row of the inbox; ``body`` is still compressed."""
-
-    id: int
-    project_id: int
-    key_id: int
-    kind: str
-    received: datetime
-    remote_addr: str
-    user_agent: str
-    origin: str
-    query: str
-    size: int
-    body: bytes
-    attempts: int
 
 
 COLUMNS = ", ".join(ClaimedEnvelope.__slots__)

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from time import monotonic
 from urllib.parse import urlsplit
 
-from issues.digest.event import NormalEvent
 from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
+from issues.normal_event import NormalEvent
 from tenants.models import Project, ProjectKey
 
 logger = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from issues.digest.clean import any_text, kind, scalar_text
-from issues.digest.event import ExceptionValue, Frame
+from issues.clean import any_text, kind, scalar_text
+from issues.normal_event import ExceptionValue, Frame
 
 MAX_FRAMES = 250
 MAX_EXCEPTIONS = 50

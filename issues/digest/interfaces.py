@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
-from issues.digest.clean import any_text, kind, scalar_text
+from issues.clean import any_text, kind, scalar_text
 from issues.digest.frames import dict_at, mend_text, values_of
 
 MAX_MESSAGE = 8192

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from issues.digest.browsers import browser_and_system
-from issues.digest.clean import (
+from issues.clean import (
     any_text,
     decode,
     kind,
@@ -16,8 +15,8 @@ from issues.digest.clean import (
     parse_time,
     scalar_text,
 )
+from issues.digest.browsers import browser_and_system
 from issues.digest.clock import Clock
-from issues.digest.event import ExceptionValue, NormalEvent, NotAnEvent
 from issues.digest.frames import (
     dict_at,
     mend_text,
@@ -37,6 +36,7 @@ from issues.digest.interfaces import (
 from issues.digest.requests import tenant_key
 from issues.digest.security import payloads_from_report
 from issues.digest.trim import MAX_STORED, trim
+from issues.normal_event import ExceptionValue, NormalEvent, NotAnEvent
 
 # A smaller correction is not worth a note.
 NOTED_SKEW = timedelta(seconds=60)

@@ -10,11 +10,9 @@ from uuid import UUID
 import zstandard
 
 from issues.bodies import pack
-from issues.digest.claim import ClaimedEnvelope
-from issues.digest.clean import decode, parse_time
+from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
-from issues.digest.event import NormalEvent, NotAnEvent
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -30,6 +28,8 @@ from issues.digest.sessions import (
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
+from issues.models.inbox import ClaimedEnvelope
+from issues.normal_event import NormalEvent, NotAnEvent
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})

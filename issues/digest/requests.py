@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from issues.digest.clean import REPLACEMENT, UNSTORABLE, one_line, parse_time
+from issues.clean import REPLACEMENT, UNSTORABLE, one_line, parse_time
 from issues.digest.clock import Clock
 
 # A rate below this would make one request weigh more than a busy minute.

@@ -7,9 +7,9 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from issues.digest.event import NormalEvent
 from issues.grouping import Grouping
 from issues.models import Issue, IssueActivity, Level
+from issues.normal_event import NormalEvent
 from tenants.audit import SYSTEM
 
 LEVELS = {level.label: int(level) for level in Level}

@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from issues.digest.clean import decode, kind, scalar_text
-from issues.digest.event import NotAnEvent
+from issues.clean import decode, kind, scalar_text
+from issues.normal_event import NotAnEvent
 
 MAX_REPORTS = 100
 # Of the Reporting API; the report-uri form writes the same words with dashes.

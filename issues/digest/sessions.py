@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from issues.digest.clean import one_line, parse_time
+from issues.clean import one_line, parse_time
 from issues.digest.clock import Clock
 
 # Ranks of releases.models.SessionState.State: errored, abnormal, unhandled, crashed.

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from issues.digest.event import NormalEvent
 from issues.digest.resolve import LEVELS, IssueRef
 from issues.models import IssueStats, IssueTag, Level
+from issues.normal_event import NormalEvent
 from releases.health import ReleaseCounts, ReleaseKey, TenantKey
 
 COPY_EVENTS = """

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from issues.digest.clean import encode
-from issues.digest.event import NormalEvent
+from issues.clean import encode
+from issues.normal_event import NormalEvent
 
 MAX_STORED = 1024 * 1024
 FEW_FRAMES = 50

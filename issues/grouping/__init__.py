@@ -7,10 +7,10 @@ would split every issue: a better rule is a new module and a new entry here.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from issues.digest.event import NormalEvent
 from issues.grouping import v1
 from issues.grouping.outcome import Grouping, Part
 from issues.grouping.rules import FingerprintRule, RuleError, parse_rule, parse_rules
+from issues.normal_event import NormalEvent
 
 __all__ = [
     "LATEST",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
-from issues.digest.event import Frame, NormalEvent
+from issues.normal_event import Frame, NormalEvent
 
 _TOKEN = re.compile(r'\s*(?P<not>!?)(?P<key>[^\s:"]+|tags\."[^"]+"):')
 _QUOTED_OR_BARE = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s"]+)')

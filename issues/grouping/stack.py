@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from issues.digest.event import Frame
 from issues.grouping.bundles import MAX_NAME, stable_file
 from issues.grouping.javascript import readable_name
 from issues.grouping.outcome import Part
+from issues.normal_event import Frame
 
 MAX_CONTEXT = 120
 # From this size on a stack is a recursion without end if half of it repeats.

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from issues.digest.event import ExceptionValue, NormalEvent
 from issues.grouping.javascript import one_wording
 from issues.grouping.outcome import Grouping, Part
 from issues.grouping.parameterise import parameterise
@@ -23,6 +22,7 @@ from issues.grouping.stack import (
     is_javascript,
     place_frames,
 )
+from issues.normal_event import ExceptionValue, NormalEvent
 
 VERSION = "v1"
 MAX_TITLE = 200

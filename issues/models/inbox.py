@@ -1,5 +1,8 @@
 """Between ingest and digest: what was accepted, is in work, or could not be read."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -34,6 +37,24 @@ class StoredEnvelope(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} of project {self.project_id}"
+
+
+@dataclass(slots=True)
+class ClaimedEnvelope:
+    """A row of the inbox; ``body`` is still compressed."""
+
+    id: int
+    project_id: int
+    key_id: int
+    kind: str
+    received: datetime
+    remote_addr: str
+    user_agent: str
+    origin: str
+    query: str
+    size: int
+    body: bytes
+    attempts: int
 
 
 class InboxEnvelope(StoredEnvelope):

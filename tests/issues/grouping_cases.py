@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from issues.digest.event import NormalEvent
+from issues.normal_event import NormalEvent
 from tests.normal_events import normal
 
 Payload = dict[str, Any]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issues.digest.clean import MAX_DEPTH, decode, encode, parse_time
-from issues.digest.event import NotAnEvent
+from issues.clean import MAX_DEPTH, decode, encode, parse_time
+from issues.normal_event import NotAnEvent
 
 
 def depth_of(value: Any) -> int:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from issues.digest.event import ExceptionValue, Frame
 from issues.grouping import RuleError, group, parse_rule, parse_rules
 from issues.grouping.rules import first_match, matches
+from issues.normal_event import ExceptionValue, Frame
 from tests.normal_events import event, python_frame
 
 FRAMES = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issues.digest.event import ExceptionValue, Frame, NormalEvent
 from issues.grouping import LATEST, VERSIONS, Grouping, group
+from issues.normal_event import ExceptionValue, Frame, NormalEvent
 from tests.issues.grouping_cases import events
 from tests.normal_events import event, normal, page_frame, python_frame
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issues.bodies import pack, unpack
-from issues.digest.clean import UNSTORABLE, encode
-from issues.digest.event import NormalEvent, NotAnEvent
+from issues.clean import UNSTORABLE, encode
 from issues.digest.normalise import MAX_NOTES, event_from_security_report
 from issues.digest.trim import MAX_STORED
+from issues.normal_event import NormalEvent, NotAnEvent
 from tests import wire
 from tests.issues.grouping_cases import events
 from tests.normal_events import RECEIVED, normal

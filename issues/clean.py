@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from issues.digest.event import NotAnEvent
+from issues.normal_event import NotAnEvent
 
 # orjson.dumps stops at 254 levels; scrubbing and templates walk recursively.
 MAX_DEPTH = 100
