@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import orjson
 import zstandard
 
@@ -25,3 +27,10 @@ def test_each_dictionary_carries_the_id_of_its_file() -> None:
     for path in bodies.DICTIONARY_FOLDER.glob("*.zdict"):
         dictionary = zstandard.ZstdCompressionDict(path.read_bytes())
         assert dictionary.dict_id() == int(path.stem)
+
+
+def test_threads_read_bodies_at_the_same_time() -> None:
+    written = [{"n": number, "text": f"text {number} " * 2000} for number in range(50)]
+    packed = [bodies.pack(body) for body in written] * 20
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(bodies.unpack, packed)) == written * 20
