@@ -30,7 +30,13 @@ def test_each_dictionary_carries_the_id_of_its_file() -> None:
 
 
 def test_threads_read_bodies_at_the_same_time() -> None:
-    written = [{"n": number, "text": f"text {number} " * 2000} for number in range(50)]
-    packed = [bodies.pack(body) for body in written] * 20
+    written = [
+        {"n": number, "text": f"text {number}" * 9 * number} for number in range(400)
+    ]
+    packed = [bodies.pack(body) for body in written]
+
+    def read_all(_: int) -> bool:
+        return [bodies.unpack(body) for body in packed] == written
+
     with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(bodies.unpack, packed)) == written * 20
+        assert all(threads.map(read_all, range(80)))
