@@ -30,11 +30,22 @@ class Neighbours:
     newest: int | None
 
 
-# LATERAL: each member of the family walks its own index to the first row, where
+# LATERAL: each member of the family walks its own index to the first rows, where
 # "issue_id IN (…) ORDER BY id" would sort all of their events. The limits on the time
 # of receipt only spare partitions: ids and times run alike to within a day.
-NEIGHBOURS = """
-SELECT min(ends.oldest), max(ends.older), min(ends.newer), max(ends.newest)
+NEWEST = """
+SELECT e.id, e.received, e.tags, e."user", e.transaction, env.name, r.version
+FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (
+    SELECT id, received, tags, "user", transaction, environment_id, release_id
+    FROM issues_event WHERE issue_id = member.issue_id AND received <= %(now)s
+    ORDER BY id DESC LIMIT %(limit)s
+) AS e
+LEFT JOIN releases_environment env ON env.id = e.environment_id
+LEFT JOIN releases_release r ON r.id = e.release_id
+ORDER BY e.id DESC LIMIT %(limit)s
+"""
+AROUND = """
+SELECT min(ends.oldest), max(ends.older), min(ends.newer)
 FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (SELECT
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
         AND received < %(after)s ORDER BY id LIMIT 1) AS oldest,
@@ -42,20 +53,8 @@ FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (SELEC
         AND received < %(after)s AND id < %(id)s ORDER BY id DESC LIMIT 1) AS older,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
         AND received BETWEEN %(before)s AND %(now)s AND id > %(id)s
-        ORDER BY id LIMIT 1) AS newer,
-    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        AND received BETWEEN %(before)s AND %(now)s ORDER BY id DESC LIMIT 1) AS newest
+        ORDER BY id LIMIT 1) AS newer
 ) AS ends
-"""
-NEWEST = """
-SELECT newest.id, newest.received
-FROM unnest(%(family)s::bigint[]) AS member (issue_id)
-CROSS JOIN LATERAL (
-    SELECT id, received FROM issues_event e
-    WHERE e.issue_id = member.issue_id AND received <= %(now)s
-    ORDER BY id DESC LIMIT 1
-) AS newest
-ORDER BY newest.id DESC LIMIT 1
 """
 DAY = timedelta(days=1)
 
@@ -65,22 +64,52 @@ def _soon() -> datetime:
     return timezone.now() + timedelta(hours=1)
 
 
-def shown_event(family: Sequence[int], event_id: int = 0) -> Event | None:
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What the page needs of each of the newest events."""
+
+    id: int
+    received: datetime
+    tags: list[str]
+    user: str
+    transaction: str
+    environment: str | None
+    release: str | None
+
+
+def newest_events(family: Sequence[int], limit: int = SAMPLE) -> list[Sampled]:
+    """The newest events of a family, without their bodies."""
+    asked = {"family": list(family), "limit": limit, "now": _soon()}
+    return [Sampled(*row) for row in _all(NEWEST, asked)]
+
+
+def shown_event(
+    family: Sequence[int], newest: Sequence[Sampled], event_id: int = 0
+) -> Event | None:
     """The event with this id if the family has it, else the newest; None: no events."""
     events = Event.objects.select_related("release", "environment", "tenant")
     if event_id:
         found = events.filter(pk=event_id, issue_id__in=family).first()
         if found:
             return found
-    newest = _all(NEWEST, {"family": list(family), "now": _soon()})
     if not newest:
         return None
-    pk, received = newest[0]
-    return events.filter(pk=pk, received=received).first()
+    return events.filter(pk=newest[0].id, received=newest[0].received).first()
 
 
-def neighbours(family: Sequence[int], event: Event) -> Neighbours:
-    """The way from an event to the others of its family."""
+def neighbours(
+    family: Sequence[int], newest: Sequence[Sampled], event: Event
+) -> Neighbours:
+    """The way from an event to the others of its family.
+
+    Where ``newest`` holds all events of the family, they are not looked at again.
+    """
+    ids = [sampled.id for sampled in newest]
+    if event.pk in ids and len(ids) < SAMPLE:
+        place = ids.index(event.pk)
+        older = ids[place + 1] if place + 1 < len(ids) else None
+        newer = ids[place - 1] if place else None
+        return Neighbours(ids[-1], older, newer, ids[0])
     around = {
         "family": list(family),
         "id": event.pk,
@@ -88,7 +117,8 @@ def neighbours(family: Sequence[int], event: Event) -> Neighbours:
         "after": min(event.received + DAY, _soon()),
         "now": _soon(),
     }
-    return Neighbours(*_all(NEIGHBOURS, around)[0])
+    oldest, older, newer = _all(AROUND, around)[0]
+    return Neighbours(oldest, older, newer, ids[0] if ids else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +131,25 @@ class Distribution:
     sample: int
 
 
-SAMPLED = """
-SELECT e.tags, e."user", e.transaction, env.name, r.version
-FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (
-    SELECT id, tags, "user", transaction, environment_id, release_id
-    FROM issues_event WHERE issue_id = member.issue_id AND received <= %(now)s
-    ORDER BY id DESC LIMIT %(limit)s
-) AS e
-LEFT JOIN releases_environment env ON env.id = e.environment_id
-LEFT JOIN releases_release r ON r.id = e.release_id
-ORDER BY e.id DESC LIMIT %(limit)s
-"""
 # Shown first, in this order; every other tag follows by name.
 LEADING = ("release", "environment", "browser", "os", "url", "template", "transaction")
 TOP_VALUES = 5
 
 
-def tag_distributions(
-    family: Sequence[int], skipped: Sequence[str] = ()
-) -> list[Distribution]:
-    """The most frequent values of each tag among the newest events."""
-    rows = _all(SAMPLED, {"family": list(family), "limit": SAMPLE, "now": _soon()})
+def tag_distributions(newest: Sequence[Sampled]) -> list[Distribution]:
+    """The most frequent values of each tag among these events."""
     counts: dict[str, Counter[str]] = {}
-    for tags, user, transaction, environment, release in rows:
-        pairs = dict(tag.partition("=")[::2] for tag in tags)
-        pairs |= {
-            "environment": environment,
-            "release": release,
-            "transaction": transaction,
-            "user": user,
-        }
+    for event in newest:
+        pairs: dict[str, str | None] = dict(
+            tag.partition("=")[::2] for tag in event.tags
+        )
+        pairs["environment"], pairs["release"] = event.environment, event.release
+        pairs["transaction"], pairs["user"] = event.transaction, event.user
         for key, value in pairs.items():
-            if value and key not in skipped:
+            if value:
                 counts.setdefault(key, Counter())[value] += 1
     ordered = sorted(counts, key=lambda key: (_rank(key), key))
-    return [_distribution(key, counts[key], len(rows)) for key in ordered]
+    return [_distribution(key, counts[key], len(newest)) for key in ordered]
 
 
 def _rank(key: str) -> int:
@@ -176,7 +190,7 @@ def events_before(
         part.order_by("-pk").values_list("pk", "received")[: size + 1]
         for part in _by_issue(events, chosen.issue_ids)
     )
-    # Each issue walks its own index, see NEIGHBOURS.
+    # Each issue walks its own index, see NEWEST.
     joined = first.union(*others, all=True).order_by("-id") if others else first
     found = list(joined[: size + 1])
     return _rows_of(found[:size]), len(found) > size

@@ -66,7 +66,7 @@ class IssueFilterForm(forms.Form):
     )
     start = forms.DateTimeField(label="From", required=False, widget=LocalDateTime())
     end = forms.DateTimeField(label="Until", required=False, widget=LocalDateTime())
-    sort = forms.ChoiceField(
+    order = forms.ChoiceField(
         choices=[(order, order) for order in queries.ORDERS], required=False
     )
     page = forms.IntegerField(
@@ -122,7 +122,7 @@ def narrow(form: IssueFilterForm, user: User, now: datetime) -> Narrowed:
     """Apply all filters that can be understood; the others become complaints."""
     form.is_valid()
     given = form.cleaned_data
-    order = given.get("sort") or "impact"
+    order = given.get("order") or "impact"
     found = Narrowed(queries.listed_issues(order), order, given.get("page") or 1)
     for name, errors in form.errors.items():
         label = form.fields[name].label or name

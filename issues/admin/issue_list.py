@@ -92,7 +92,7 @@ def chips(form: IssueFilterForm) -> list[tuple[str, str, str]]:
     set_filters = []
     for bound in form:
         value = form.cleaned_data.get(bound.name)
-        if bound.name in {"q", "sort", "page", "status"} or value in (None, ""):
+        if bound.name in {"q", "order", "page", "status"} or value in (None, ""):
             continue
         choices = dict(getattr(bound.field, "choices", ()))
         shown = str(choices.get(str(value), value))

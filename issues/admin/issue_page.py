@@ -52,7 +52,8 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
     order = request.GET.get("tenants", "")
     order = order if order in queries.TENANT_ORDERS else "events"
     chosen = request.GET.get("event", "")
-    event = event_queries.shown_event(family, row_id(chosen))
+    newest = event_queries.newest_events(family)
+    event = event_queries.shown_event(family, newest, row_id(chosen))
     return {
         "issue": issue,
         "stats": issue.stats,
@@ -61,9 +62,8 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "children": children,
         "fingerprints": fingerprints(family),
         "event": event,
-        "neighbours": event and event_queries.neighbours(family, event),
-        "sample": event_queries.SAMPLE,
-        "distributions": event_queries.tag_distributions(family),
+        "neighbours": event and event_queries.neighbours(family, newest, event),
+        "distributions": event_queries.tag_distributions(newest),
         "hits": queries.tenants_hit(family, order, now - AT_RISK),
         "hits_order": order,
         "activities": activities(issue),

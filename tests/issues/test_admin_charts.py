@@ -22,6 +22,14 @@ def test_a_column_says_when_and_how_many() -> None:
     assert chart.bars[0].label == "09:00 UTC: 1,200 events, 200 errors"
 
 
+def test_columns_are_drawn_with_their_darker_part() -> None:
+    chart = bar_chart("Hours", hours(10), time_format="%H:%M", parts=[5])
+
+    assert chart.columns.count("<rect") == 3
+    assert "<title>09:00 UTC: 10 events, 5 errors</title>" in chart.columns
+    assert 'y="50.5" width="820.0" height="49.5"' in chart.columns
+
+
 def test_a_quiet_time_draws_a_flat_line() -> None:
     chart = bar_chart("Hours", hours(0, 0), time_format="%H:%M", parts=[0, 0])
 

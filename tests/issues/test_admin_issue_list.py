@@ -71,8 +71,8 @@ def test_open_issues_are_listed_worst_first(responder: Client) -> None:
         ({"q": "want"}, ["wanted"]),
         ({"q": "level:fatal project:shop"}, ["wanted"]),
         ({"q": "is:resolved"}, ["done"]),
-        ({"sort": "events"}, ["loud", "wanted"]),
-        ({"sort": "first_seen"}, ["loud", "wanted"]),
+        ({"order": "events"}, ["loud", "wanted"]),
+        ({"order": "first_seen"}, ["loud", "wanted"]),
         ({"q": "level:fatal", "project": "shop", "period": "24h"}, ["wanted"]),
     ],
 )
@@ -314,6 +314,6 @@ def test_staff_without_a_role_sees_no_issues() -> None:
 
 def test_the_list_survives_any_query(responder: Client) -> None:
     for value in ("\0", "x" * 5000, "1' OR 1=1", "%", "\\", "999999999999999999999"):
-        for name in ("q", "page", "tenant", "release", "project", "sort", "start"):
+        for name in ("q", "page", "tenant", "release", "project", "order", "start"):
             response = responder.get(reverse(LIST), {name: value})
             assert response.status_code == 200, (name, value)

@@ -352,8 +352,8 @@ def test_the_page_takes_the_same_queries_however_much_there_is(
         make_event(issue, payload=payload_of(), tags=["browser=Safari 19"])
         make_fingerprint(issue)
 
-    # Session, person, two of permissions, dead letters; issue, children, newest id,
-    # event, hours, minutes, fingerprints, neighbours, tags, tenants, history, hit list,
-    # last release; people and releases for the dialogs.
-    with django_assert_num_queries(20):
+    # Session, person, two of permissions, dead letters; issue, children, newest events,
+    # the shown one, hours, minutes, fingerprints, tenants, history, hit list, last
+    # release; people and releases for the dialogs.
+    with django_assert_num_queries(18):
         page(responder, PAGE, issue.pk)

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from issues import event_queries, queries
-from issues.event_queries import EventFilter
+from issues import event_queries, partitions, queries
+from issues.event_queries import EventFilter, Neighbours
 from issues.models import (
     Event,
     Issue,
@@ -261,37 +261,51 @@ def test_events_by_minute_add_up_tenants_and_releases() -> None:
     assert queries.events_by_minute([issue.pk], NOW, 1) == [(minute, 8)]
 
 
+def shown(issue: Issue, event_id: int = 0) -> Event | None:
+    newest = event_queries.newest_events([issue.pk])
+    return event_queries.shown_event([issue.pk], newest, event_id)
+
+
 def test_the_newest_event_is_shown_unless_another_is_asked_for() -> None:
     issue = make_issue()
     old, new = make_event(issue), make_event(issue)
 
-    assert event_queries.shown_event([issue.pk]) == new
-    assert event_queries.shown_event([issue.pk], old.pk) == old
+    assert shown(issue) == new
+    assert shown(issue, old.pk) == old
 
 
 def test_an_event_of_another_issue_is_not_shown() -> None:
     issue, other = make_issue(), make_issue()
     own, foreign = make_event(issue), make_event(other)
 
-    assert event_queries.shown_event([issue.pk], foreign.pk) == own
+    assert shown(issue, foreign.pk) == own
 
 
 def test_an_issue_without_stored_events_shows_none() -> None:
-    assert event_queries.shown_event([make_issue().pk]) is None
+    assert shown(make_issue()) is None
 
 
-def test_neighbours_lead_through_the_whole_family() -> None:
+@pytest.mark.parametrize("sample", [500, 1])
+def test_neighbours_lead_through_the_whole_family(
+    sample: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_queries, "SAMPLE", sample)
     root = make_issue()
     child = make_issue(merged_into=root)
     first, second, third = (make_event(i) for i in (root, child, root))
     family = [root.pk, child.pk]
+    newest = event_queries.newest_events(family, limit=sample)
 
-    middle = event_queries.neighbours(family, second)
-    last = event_queries.neighbours(family, third)
+    around = [
+        event_queries.neighbours(family, newest, event)
+        for event in (first, second, third)
+    ]
 
-    assert (middle.oldest, middle.older) == (first.pk, first.pk)
-    assert (middle.newer, middle.newest) == (third.pk, third.pk)
-    assert (last.older, last.newer) == (second.pk, None)
+    assert around == [
+        Neighbours(first.pk, None, second.pk, third.pk),
+        Neighbours(first.pk, first.pk, third.pk, third.pk),
+        Neighbours(first.pk, second.pk, None, third.pk),
+    ]
 
 
 def test_tag_distributions_count_the_newest_events() -> None:
@@ -307,7 +321,8 @@ def test_tag_distributions_count_the_newest_events() -> None:
             user="id:7",
         )
 
-    found = {tag.key: tag for tag in event_queries.tag_distributions([issue.pk])}
+    newest = event_queries.newest_events([issue.pk])
+    found = {tag.key: tag for tag in event_queries.tag_distributions(newest)}
 
     assert found["browser"].values == [("Safari 19", 2), ("Chrome 142", 1)]
     assert found["browser"].sample == 3
@@ -322,7 +337,8 @@ def test_rare_values_are_summed_up() -> None:
     for number in range(8):
         make_event(issue, tags=[f"order={number}"], transaction="")
 
-    (tag,) = event_queries.tag_distributions([issue.pk])
+    newest = event_queries.newest_events([issue.pk])
+    (tag,) = event_queries.tag_distributions(newest)
 
     assert (len(tag.values), tag.others) == (5, 3)
 
@@ -346,6 +362,7 @@ def test_events_are_narrowed_down(by: str) -> None:
     issue = make_issue(project)
     release, tenant = make_release(project), make_tenant()
     wanted = make_event(issue, release=release, tenant=tenant)
+    partitions.create((NOW - 5 * HOUR).date())  # before five o'clock: yesterday's
     make_event(make_issue(), received=NOW - 5 * HOUR)
     chosen = {
         "project": EventFilter(project_id=project.pk),

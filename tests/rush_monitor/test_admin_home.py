@@ -57,7 +57,7 @@ def waiting(age: timedelta) -> None:
         project_id=1,
         key_id=1,
         kind="envelope",
-        received=NOW - age,
+        received=timezone.now() - age,
         remote_addr="",
         user_agent="",
         origin="",
@@ -96,7 +96,7 @@ def test_what_burns_now_is_listed_worst_first(viewer: Client) -> None:
 
 def test_the_chart_counts_the_last_hour_of_all_projects(viewer: Client) -> None:
     make_issue()
-    minute = NOW.replace(second=0, microsecond=0)
+    minute = timezone.now().replace(second=0, microsecond=0)
     for project, age, events, errors in ((1, 1, 5, 3), (2, 1, 4, 4), (1, 90, 99, 99)):
         ReleaseMinute.objects.create(
             project_id=project,
