@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from releases.models import SessionState
+from tenants.arrays import columns
 
 ReleaseKey = tuple[int, int, int, int]  # project, release, environment, minute
 TenantKey = tuple[int, int, int, int, int]  # … and tenant
@@ -70,9 +71,7 @@ def add_release_minutes(rows: Mapping[ReleaseKey, ReleaseCounts]) -> None:
         return
     ordered = [(*key, *astuple(rows[key])) for key in sorted(rows)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            ADD_RELEASE_MINUTES, [list(c) for c in zip(*ordered, strict=True)]
-        )
+        cursor.execute(ADD_RELEASE_MINUTES, columns(ordered))
 
 
 def add_tenant_minutes(rows: Mapping[TenantKey, tuple[int, float]]) -> None:
@@ -81,9 +80,7 @@ def add_tenant_minutes(rows: Mapping[TenantKey, tuple[int, float]]) -> None:
         return
     ordered = [(*key, *rows[key]) for key in sorted(rows)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            ADD_TENANT_MINUTES, [list(c) for c in zip(*ordered, strict=True)]
-        )
+        cursor.execute(ADD_TENANT_MINUTES, columns(ordered))
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from issues.digest.resolve import LEVELS, IssueRef
 from issues.models import IssueStats, IssueTag, Level
 from issues.normal_event import NormalEvent
 from releases.health import ReleaseCounts, ReleaseKey, TenantKey
+from tenants.arrays import columns
 
 COPY_EVENTS = """
 COPY issues_event (event_id, project_id, issue_id, received, occurred, level,
@@ -282,23 +283,23 @@ def add_counters(tally: Tally, known_tags: KnownTags) -> None:
     with connection.cursor() as cursor:
         unknown = known_tags.unknown(tally.tags)
         if unknown:
-            cursor.execute(ADD_ISSUE_TAGS, _columns(unknown))
+            cursor.execute(ADD_ISSUE_TAGS, columns(unknown))
         if tally.users:
             users = [(*key, at) for key, at in sorted(tally.users.items())]
-            cursor.execute(ADD_ISSUE_USERS, _columns(users))
+            cursor.execute(ADD_ISSUE_USERS, columns(users))
             for issue_id, inserted in cursor.fetchall():
                 tally.stats[issue_id].users += inserted
         if tally.issue_tenants:
-            cursor.execute(ADD_ISSUE_TENANTS, _columns(_flat(tally.issue_tenants)))
+            cursor.execute(ADD_ISSUE_TENANTS, columns(_flat(tally.issue_tenants)))
             for issue_id, inserted in cursor.fetchall():
                 tally.stats[issue_id].tenants += inserted
         if tally.minutes:
-            cursor.execute(ADD_ISSUE_MINUTES, _columns(_flat(tally.minutes)))
+            cursor.execute(ADD_ISSUE_MINUTES, columns(_flat(tally.minutes)))
             hours = [(*key, n) for key, n in sorted(tally.hours.items())]
-            cursor.execute(ADD_ISSUE_HOURS, _columns(hours))
+            cursor.execute(ADD_ISSUE_HOURS, columns(hours))
         if tally.outcomes:
             outcomes = [(*key, n) for key, n in sorted(tally.outcomes.items())]
-            cursor.execute(ADD_OUTCOMES, _columns(outcomes))
+            cursor.execute(ADD_OUTCOMES, columns(outcomes))
         if tally.stats:
             _add_stats(cursor, tally.stats)
 
@@ -310,15 +311,11 @@ def _add_stats(cursor: Any, stats: dict[int, StatsDelta]) -> None:
     ]
     # UPDATE … FROM locks in any order it likes; this gives the order.
     cursor.execute(LOCK_STATS, [[row[0] for row in rows]])
-    cursor.execute(ADD_STATS, _columns(rows))
+    cursor.execute(ADD_STATS, columns(rows))
 
 
 def _flat(rows: dict[Any, list[float]]) -> list[tuple[Any, ...]]:
     return [(*key, *rows[key]) for key in sorted(rows)]
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def add_seen(
@@ -330,6 +327,6 @@ def add_seen(
             "INSERT INTO issues_seenevent (project_id, event_id, received)"
             " SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::timestamptz[])"
             " ON CONFLICT DO NOTHING RETURNING project_id, event_id",
-            _columns(sorted(project_events)),
+            columns(sorted(project_events)),
         )
         return {(project_id, event_id) for project_id, event_id in cursor.fetchall()}
