@@ -25,9 +25,10 @@ HANDLED = 0.7
 class Window:
     """An issue's last 60 minutes; weights are plan weight × the tenant's factor.
 
-    ``weight_hit`` = Σ over tenants of weight · (1 − e^(−events/3)); ``level`` is the
-    worst; ``path_weight`` the mean over events; ``events_10m`` of ``events`` fell into
-    the last ten minutes. The ``active`` and ``project`` numbers belong to all issues.
+    ``weight_hit`` = Σ over tenants of weight · (1 − e^(−events/3)); they pay
+    ``monthly_revenue`` where that is known. ``level`` is the worst; ``path_weight`` the
+    mean over events; ``events_10m`` of ``events`` fell into the last ten minutes. The
+    ``active`` and ``project`` numbers belong to all issues.
     """
 
     events: int = 0
@@ -37,6 +38,7 @@ class Window:
     path_weight: float = 1.0
     tenants: int = 0
     weight_hit: float = 0.0
+    monthly_revenue: float = 0.0
     weight_active: float = 0.0
     median_weight: float = 1.0
     users: int = 0
@@ -74,6 +76,7 @@ def impact(window: Window) -> Impact:
         "events_60m": window.events,
         "events_10m": window.events_10m,
         "users_60m": window.users,
+        "revenue_60m": round(window.monthly_revenue, 2),
         "weight_hit": round(window.weight_hit, 3),
         "weight_active": round(_active_weight(window), 3),
         "level": window.level,

@@ -140,28 +140,6 @@ def trends(families: Families, now: datetime, hours: int = 24) -> dict[int, list
     return series
 
 
-REVENUES = """
-WITH hit AS MATERIALIZED (
-    SELECT issue_id, tenant_id FROM issues_issuetenant
-    WHERE issue_id = ANY(%(members)s) AND last_seen >= %(since)s
-)
-SELECT once.root, sum(t.monthly_revenue)
-FROM (
-    SELECT DISTINCT member.root, hit.tenant_id
-    FROM unnest(%(members)s::bigint[], %(roots)s::bigint[]) AS member (id, root)
-    JOIN hit ON hit.issue_id = member.id
-) AS once
-JOIN tenants_tenant t ON t.id = once.tenant_id AND t.monthly_revenue > 0
-GROUP BY 1
-"""
-
-
-def revenue_at_risk(families: Families, since: datetime) -> dict[int, Decimal]:
-    """Monthly revenue of the tenants that each family hit since then, where known."""
-    arrays = {"members": families.members, "roots": families.roots}
-    return dict(_rows(REVENUES, {**arrays, "since": since}))
-
-
 @dataclass(frozen=True, slots=True)
 class TenantHit:
     """A tenant that an issue hit, with what it is worth."""

@@ -39,7 +39,8 @@ SELECT h.root, h.project_id, sum(h.n)::bigint, coalesce(sum(h.n10), 0)::bigint,
     sum(h.unhandled)::bigint, max(h.level), sum(h.path) / sum(h.n),
     count(*) FILTER (WHERE h.tenant_id > 0),
     coalesce(sum(t.weight_factor * coalesce(p.weight, 1)
-        * (1 - exp(-h.n / {EVENTS_SCALE}))), 0)::float8
+        * (1 - exp(-h.n / {EVENTS_SCALE}))), 0)::float8,
+    coalesce(sum(t.monthly_revenue), 0)::float8
 FROM hits h
 LEFT JOIN tenants_tenant t ON t.id = h.tenant_id
 LEFT JOIN tenants_plan p ON p.id = t.plan_id
@@ -175,7 +176,7 @@ def _windows(
     projects = {row[1] for row in rows if not row[7]}
     totals = {project_id: _project_totals(project_id, now) for project_id in projects}
     windows = {}
-    for root, project_id, n, n10, unhandled, level, path, tenants, weight in rows:
+    for root, project_id, n, n10, unhandled, level, path, tenants, *worth in rows:
         users_active, errors = totals.get(project_id, (0, 0))
         windows[root] = Window(
             events=n,
@@ -184,7 +185,8 @@ def _windows(
             level=level,
             path_weight=path,
             tenants=tenants,
-            weight_hit=weight,
+            weight_hit=worth[0],
+            monthly_revenue=worth[1],
             weight_active=business.weight_active,
             median_weight=business.median_weight,
             users=users.get(root, 0),

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -40,22 +39,17 @@ class IssueRow:
 
     issue: Issue
     spark: Sparkline
-    revenue: Decimal | None
 
 
 def rows_of(issues: Iterable[Issue]) -> list[IssueRow]:
-    """The issues with trend and revenue at risk: three queries for all of them."""
+    """The issues with their trends: two queries for all of them."""
     shown = list(issues)
     if not shown:
         return []
     now = timezone.now()
     families = queries.families_of([issue.pk for issue in shown])
     trends = queries.trends(families, now)
-    revenues = queries.revenue_at_risk(families, now - AT_RISK)
-    return [
-        IssueRow(issue, sparkline(trends[issue.pk]), revenues.get(issue.pk))
-        for issue in shown
-    ]
+    return [IssueRow(issue, sparkline(trends[issue.pk])) for issue in shown]
 
 
 def list_context(request: HttpRequest) -> dict[str, Any]:

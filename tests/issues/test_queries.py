@@ -148,24 +148,6 @@ def test_issues_with_events_in_a_time_that_has_passed_are_found() -> None:
     assert titles(found) == ["root"]
 
 
-def test_revenue_at_risk_counts_each_tenant_of_a_family_once() -> None:
-    shop = make_tenant(monthly_revenue=Decimal("100.50"))
-    other = make_tenant(monthly_revenue=Decimal(20))
-    root = make_issue(tenants=[shop, other])
-    make_issue(merged_into=root, tenants=[shop])
-
-    risk = queries.revenue_at_risk(queries.families_of([root.pk]), NOW - HOUR)
-
-    assert risk == {root.pk: Decimal("120.50")}
-
-
-def test_a_tenant_that_was_hit_long_ago_is_not_at_risk() -> None:
-    issue = make_issue(tenants=[make_tenant(monthly_revenue=Decimal(100))])
-    IssueTenant.objects.update(last_seen=NOW - timedelta(days=3))
-
-    assert queries.revenue_at_risk(queries.families_of([issue.pk]), NOW - HOUR) == {}
-
-
 def test_tenants_hit_are_ordered_by_events_or_by_weight() -> None:
     small = make_tenant("small.example", monthly_revenue=Decimal(5))
     large = make_tenant("large.example", plan=make_plan(weight=10), weight_factor=2)

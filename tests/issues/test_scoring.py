@@ -73,6 +73,17 @@ def test_reach_weighs_each_tenant_by_plan_and_saturates_with_events(
     assert parts["basis"] == "tenants"
 
 
+def test_the_parts_name_the_revenue_of_the_tenants_hit_once(project: Project) -> None:
+    root = make_issue(project)
+    child = make_issue(project, merged_into=root)
+    payer, guest = make_tenant("payer"), make_tenant("guest")
+    Tenant.objects.filter(pk=payer.pk).update(monthly_revenue="99.50")
+    minute(root, tenant=payer)
+    minute(child, tenant=payer)
+    minute(root, tenant=guest)
+    assert scored(root).parts["revenue_60m"] == 99.5
+
+
 def test_events_older_than_an_hour_do_not_count(project: Project) -> None:
     issue = make_issue(project)
     minute(issue, tenant=make_tenant("a"), ago=61)

@@ -222,10 +222,10 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
         make_hit(make_issue(stats={"exponent": 0.4}))
 
     # Session, person, two of permissions, dead letters twice; hit list; ids, issues
-    # and count of what burns, its families, trends and revenue; the same three of the
-    # next to fix; hit list count; minutes; oldest and number of the inbox; whether any
+    # and count of what burns, its families and trends; the same two of the next to fix;
+    # hit list count; minutes; oldest and number of the inbox; whether any
     # issue; first key.
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(20):
         page(viewer, "index")
 
 
