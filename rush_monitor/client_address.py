@@ -22,7 +22,7 @@ def is_local(peer: str) -> bool:
 
 
 class ClientAddressMiddleware:
-    """Sets ``REMOTE_ADDR`` to the client's address, for audit rows and log-in limits."""
+    """Sets ``REMOTE_ADDR`` to the client's address, for audit and log-in limits."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
