@@ -226,7 +226,10 @@ def fields() -> Iterator[Case]:
         "long tags": {"tags": {"k" * 5000: "v" * 5000}},
         "1,000 breadcrumbs": {"breadcrumbs": [{"message": "x"}] * 1000},
         "1,000 exceptions": {"exception": [{"type": "E"}] * 1000},
-        "1,000 frames": {"stacktrace": {"frames": [{"function": "f"}] * 1000}},
+        "1,000 frames": {
+            "threads": None,
+            "stacktrace": {"frames": [{"function": "f"}] * 1000},
+        },
         "1,000 fingerprints": {"fingerprint": ["x" * 500] * 1000},
         "braces": {"fingerprint": ["{{ default }}", "{{", "{{ x }}", "{{ tags.a }}"]},
         "1,000 contexts": {"contexts": {f"c{n}": {"a": n} for n in range(1000)}},

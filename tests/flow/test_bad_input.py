@@ -20,7 +20,15 @@ from issues.models import DeadLetter, Event, Outcome
 from releases.models import ReleaseMinute
 from tenants.models import Project, ProjectKey, Tenant
 from tests.envelopes import envelope, item
-from tests.flow.bad_requests import CASES, ITEMS, Case, fields, mutated
+from tests.flow.bad_requests import (
+    CASES,
+    ITEMS,
+    Case,
+    fields,
+    mutated,
+    texts,
+    times,
+)
 from tests.flow.hostile import EVENT, LEGACY, OLD_EVENT, WRONG, mutations
 from tests.flow.server import Answer, Wire, digest_all
 
@@ -138,6 +146,24 @@ def test_no_wrong_value_in_an_item_loses_it(
         or (kind == "security" and result.fates == {"nothing"})
     ]
     assert lost == []
+
+
+# Odd, yet stored as they came.
+UNCHANGED = {
+    *("no fields", "NaN and infinity", "duplicate keys", "tabs inside texts"),
+    *("a byte order mark", "120 levels", "None everywhere", "braces", "no URL"),
+    *("1,000 contexts", "names of blanks", "names that grow", "a long user"),
+    *("a format bomb", "1 MiB of extra"),
+}
+
+
+@pytest.mark.parametrize("case", [*texts(), *fields(), *times()], ids=str)
+def test_an_event_that_was_cleaned_says_so(
+    case: Case, results: dict[str, Result]
+) -> None:
+    for event in results[case.name].events:
+        cleaned = case.name.partition(" with ")[2] not in UNCHANGED
+        assert bool(event.payload.get("_rush")) is cleaned
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
