@@ -101,7 +101,7 @@ class EventFilterForm(forms.Form):
             field.widget.attrs["class"] = "rm-input"
 
     def clean_tenant(self) -> int | None:
-        key = self.cleaned_data["tenant"].strip()
+        key = self.cleaned_data["tenant"].strip().lower()
         return _known(Tenant.objects.filter(key=key), key, "tenant has the key")
 
     def clean_release(self) -> list[int]:
