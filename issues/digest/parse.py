@@ -88,6 +88,8 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
             tenant_tags=rules.tenant_tags,
         )
         parcel.events += [_ready(row, event, rules) for event in events]
+        if not events:
+            parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 

@@ -30,16 +30,15 @@ def payloads_from_report(body: bytes, query: str) -> list[dict[str, Any]]:
 
     Understands {"csp-report": {…}} and the Reporting API's list of
     {"type": "csp-violation", "body": {…}}. ``query`` is the raw query string, whose
-    sentry_release and sentry_environment become the event's. Raises NotAnEvent where
-    no violation is found.
+    sentry_release and sentry_environment become the event's. Empty for reports of
+    another kind (deprecation, intervention); NotAnEvent for what is no report at all.
     """
     data, _ = decode(body)
-    reports = _reports(data)
-    if not reports:
+    if not isinstance(data, dict | list):
         raise NotAnEvent(
-            "a security report holds csp-report or csp-violation objects; this one "
-            f"is {kind(data)} without any"
+            f"a security report is a JSON object or a list; this one is {kind(data)}"
         )
+    reports = _reports(data)
     given = parse_qs(query)
     common = {
         key: given[name][0]

@@ -1,9 +1,7 @@
 """One walk through the admin in a real browser, as a responder takes it."""
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -19,11 +17,11 @@ from tests.factories import (
     make_tenant,
     make_user,
 )
+from tests.flow.npm import chromium
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PASSWORD = "correct horse battery"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,18 +29,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def chromium() -> str:
-    """The browser of this machine; the tests say what to install when it has none."""
-    named = os.environ.get("CHROMIUM", "")
-    found = named or next(filter(None, map(shutil.which, CHROMIUM)), "")
-    if not Path(found).is_file():
-        raise FileNotFoundError(
-            "No Chromium found: install it (apt-get install chromium), or name its "
-            "binary in the environment variable CHROMIUM."
-        )
-    return found
 
 
 @pytest.fixture(scope="module")
