@@ -134,7 +134,7 @@ def test_the_list_takes_the_same_queries_however_long_it_is(
 
     # Session, person, two of permissions, dead letters; entries, families, trends,
     # revenue, those that left, people for the dialog.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         page(responder, LIST)
 
 
