@@ -5,12 +5,14 @@ the memory of loading it in each, and a killed one answers again within millisec
 Where forking is not safe (macOS) each runs as ``manage.py process <name>``.
 """
 
+import contextlib
 import gc
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -34,6 +36,7 @@ SHARED = (
 
 # An SDK waits for its answer and never asks again; people and digest can wait.
 PAGES_NICE, WORK_NICE = 5, 10
+AUTOGROUP = Path("/proc/self/autogroup")
 
 # Without these, workers talk to each other through the broker; ours have no need.
 ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
@@ -51,12 +54,23 @@ def load_shared() -> None:
     gc.freeze()
 
 
+def give_way(nice: int) -> None:
+    """Leave the processors to others when they want them.
+
+    Linux may weigh whole sessions against each other (autogroup); then a niceness
+    counts only inside ours, and the session needs one of its own.
+    """
+    os.nice(nice)
+    with contextlib.suppress(OSError):
+        AUTOGROUP.write_text(str(nice), encoding="ascii")
+
+
 def front(fd: int) -> None:
     serve("asgi", fd)
 
 
 def django(fd: int) -> None:
-    os.nice(PAGES_NICE)
+    give_way(PAGES_NICE)
     # Nothing need be collected there, but whitenoise wants to see it.
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     serve("wsgi", fd)
@@ -74,7 +88,7 @@ def worker(_fd: int) -> None:
 
 
 def _work(name: str, *options: str) -> None:
-    os.nice(WORK_NICE)
+    give_way(WORK_NICE)
     # Our tasks carry no pickles, which is what makes a worker of root dangerous.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
     node = f"--hostname={name}-{os.getpid()}@%h"
