@@ -133,7 +133,7 @@ def test_the_list_takes_the_same_queries_however_long_it_is(
         make_hit(make_issue(), removed_at=timezone.now())
 
     # Session, person, two of permissions, dead letters; entries, families, trends,
-    # revenue, those that left, people for the dialog.
+    # those that left, people for the dialog.
     with django_assert_num_queries(10):
         page(responder, LIST)
 
