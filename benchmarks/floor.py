@@ -97,7 +97,8 @@ class GroupCommit:
                         await copy.write_row((body,))
             await connection.commit()
             for _, stored in batch:
-                stored.set_result(None)
+                if not stored.done():  # else its client has left
+                    stored.set_result(None)
 
 
 application = GroupCommit()
@@ -147,7 +148,7 @@ def measure(workload: Path, seconds: float, connections: int) -> Floor:
         target = ("1", "floor", str(workload))
         url = f"http://127.0.0.1:{port}/"
         answers = load.answers(load.start_wrk(url, target, seconds, connections))
-        while connection.execute("SELECT FROM waiting LIMIT 1").fetchone():
+        while connection.execute("SELECT 1 FROM waiting LIMIT 1").fetchone():
             if consumer.poll() is not None:
                 sys.exit("the consumer ended; its reasons are above")
             time.sleep(0.02)
