@@ -130,11 +130,13 @@ def lock(ids: Sequence[int]) -> list[int] | None:
 
 def take(ids: Sequence[int]) -> list[ClaimedEnvelope]:
     """Delete the envelopes from the inbox and return them, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM issues_inboxenvelope WHERE id = ANY(%s) RETURNING {COLUMNS}",
-            [list(ids)],
-        )
+    statement = (
+        "DELETE FROM issues_inboxenvelope WHERE id = ANY(%s::bigint[])"
+        f" RETURNING {COLUMNS}"
+    )
+    # Not Django's cursor, which reads texts: bodies would travel in hexadecimal.
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement.encode(), [list(ids)], binary=True)
         rows = [ClaimedEnvelope(*row) for row in cursor.fetchall()]
     rows.sort(key=lambda row: row.id)
     return rows
