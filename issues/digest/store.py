@@ -263,7 +263,7 @@ def searchable_tags(event: NormalEvent) -> Iterable[tuple[str, str]]:
 class KnownTags:
     """Tag values that this process has stored already; bounded, safe to forget."""
 
-    LIMIT = 200_000
+    LIMIT = 50_000
 
     def __init__(self) -> None:
         self._known: set[tuple[int, str, str]] = set()
