@@ -126,6 +126,9 @@ SECRET_KEY = secret("SECRET_KEY") or (
     else ""
 )
 
+# Former values of SECRET_KEY, so that what they encrypted stays readable.
+SECRET_KEY_FALLBACKS = list(filter(None, secret("SECRET_KEY_FALLBACKS").split(",")))
+
 RUN_DIR = run_directory(DATA_DIR)
 EMBEDDED_DATABASE = not secret("DATABASE_URL")
 EMBEDDED_BROKER = not secret("CELERY_BROKER_URL")

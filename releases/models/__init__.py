@@ -1,4 +1,34 @@
-from releases.models.health import ReleaseMinute, SessionState, TenantMinute
-from releases.models.release import Environment, Release
+from releases.models.deploy import Deploy, Evaluation, Watch
+from releases.models.health import (
+    Calibration,
+    ReleaseMinute,
+    ReleaseNetwork,
+    ReleaseUser,
+    SessionState,
+    TenantMinute,
+    TrafficMinute,
+)
+from releases.models.release import Commit, Environment, Release
+from releases.models.rollback import Rollback, RollbackAttempt, RollbackTarget
+from releases.models.threshold import Action, Threshold
 
-__all__ = ["Environment", "Release", "ReleaseMinute", "SessionState", "TenantMinute"]
+__all__ = [
+    "Action",
+    "Calibration",
+    "Commit",
+    "Deploy",
+    "Environment",
+    "Evaluation",
+    "Release",
+    "ReleaseMinute",
+    "ReleaseNetwork",
+    "ReleaseUser",
+    "Rollback",
+    "RollbackAttempt",
+    "RollbackTarget",
+    "SessionState",
+    "TenantMinute",
+    "Threshold",
+    "TrafficMinute",
+    "Watch",
+]

@@ -6,13 +6,17 @@ In every counter id 0 means "none named": an event may carry no release or tenan
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
+from releases.models.release import Environment
+
 
 class ReleaseMinute(models.Model):
     """release × environment × minute, kept 15 days.
 
     ``errors`` counts events of level error and fatal, ``events`` all levels.
+    ``errors_public`` are those sent with keys that stand in web pages.
     ``requests`` is transactions weighted by 1/sample rate; those of unknown rate
-    stand in ``transactions`` only, which is no denominator.
+    stand in ``transactions`` only, which is no denominator. ``traffic`` is requests
+    as posted by web servers and proxies.
     A session counts in ``sessions`` and, by its worst state, in at most one other.
     """
 
@@ -24,8 +28,10 @@ class ReleaseMinute(models.Model):
     events = models.IntegerField(default=0)
     errors = models.IntegerField(default=0)
     unhandled = models.IntegerField(default=0)
+    errors_public = models.IntegerField(default=0)
     transactions = models.IntegerField(default=0)
     requests = models.FloatField(default=0.0)
+    traffic = models.FloatField(db_default=0.0)
     sessions = models.IntegerField(default=0)
     sessions_errored = models.IntegerField(default=0)
     sessions_abnormal = models.IntegerField(default=0)
@@ -56,6 +62,7 @@ class TenantMinute(models.Model):
     minute = models.DateTimeField()
     errors = models.IntegerField(default=0)
     requests = models.FloatField(default=0.0)
+    traffic = models.FloatField(db_default=0.0)
 
     class Meta:
         indexes = [BrinIndex(fields=["minute"], name="tenantminute_retention")]
@@ -88,3 +95,101 @@ class SessionState(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.sid}"
+
+
+class TrafficMinute(models.Model):
+    """What one source said of a minute so far; a repeated post replaces it, 48 h.
+
+    ``tenant_id`` 0 is the whole minute of the source. The sums over the sources stand
+    in ReleaseMinute and TenantMinute.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "release_id", "environment_id", "minute", "source", "tenant_id"
+    )
+    project_id = models.BigIntegerField()
+    release_id = models.BigIntegerField()
+    environment_id = models.BigIntegerField()
+    minute = models.DateTimeField()
+    source = models.CharField(max_length=100)
+    tenant_id = models.BigIntegerField(default=0)
+    requests = models.FloatField()
+    posted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # Which sources of an environment still post.
+            models.Index(
+                fields=["environment_id", "minute"], name="trafficminute_sources"
+            ),
+            BrinIndex(fields=["minute"], name="trafficminute_retention"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} at {self.minute:%Y-%m-%d %H:%M}"
+
+
+class ReleaseNetwork(models.Model):
+    """A client network (/24, IPv6 /48) that sent errors of a release with a public key.
+
+    At most CAP are kept for a release and environment: enough to tell several from one.
+    """
+
+    CAP = 50
+
+    pk = models.CompositePrimaryKey("release_id", "environment_id", "network")
+    release_id = models.BigIntegerField()
+    environment_id = models.BigIntegerField()
+    network = models.CharField(max_length=45)
+    first_seen = models.DateTimeField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["first_seen"], name="releasenetwork_retention")]
+
+    def __str__(self) -> str:
+        return self.network
+
+
+class ReleaseUser(models.Model):
+    """A user (``did`` of sessions) who had a session of a release on a day, 15 days.
+
+    ``user`` is a 64-bit hash; ``crashed`` tells whether any session of the day did.
+    """
+
+    pk = models.CompositePrimaryKey("release_id", "environment_id", "day", "user")
+    release_id = models.BigIntegerField()
+    environment_id = models.BigIntegerField()
+    day = models.DateField()
+    user = models.BigIntegerField()
+    crashed = models.BooleanField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["day"], name="releaseuser_retention")]
+
+    def __str__(self) -> str:
+        return f"user {self.user:x} on {self.day}"
+
+
+class Calibration(models.Model):
+    """How an environment's errors usually behave, measured nightly over 14 days.
+
+    ``cap`` is the most errors that one tenant may count in a minute, ``dispersion``
+    the variance of half-hour counts over that of chance, ``longest_episode`` minutes
+    that new issues hit one tenant and went by themselves. ``profile`` holds the mean
+    capped errors per minute for each hour of the week (168, Monday 0:00 UTC first)
+    with the number of weeks it rests on.
+    """
+
+    environment = models.OneToOneField(
+        Environment, models.CASCADE, primary_key=True, related_name="calibration"
+    )
+    at = models.DateTimeField()
+    hours = models.FloatField()  # of history that it rests on
+    errors_per_minute = models.FloatField()
+    cap = models.IntegerField()
+    dispersion = models.FloatField()
+    longest_episode = models.IntegerField(default=0)
+    profile = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.environment}: cap {self.cap}, dispersion {self.dispersion:.2f}"

@@ -59,6 +59,12 @@ class ProjectKey(models.Model):
         max_length=32, unique=True, default=new_public_key, editable=False
     )
     is_active = models.BooleanField(default=True)
+    is_public = models.BooleanField(
+        default=False,
+        help_text="It stands in web pages, where anyone can read it: its errors alone "
+        "roll a release back only when several networks send them. Set by itself when "
+        "a browser sends.",
+    )
     allowed_origins = ArrayField(
         models.CharField(max_length=255, validators=[validate_origin]),
         default=list,
