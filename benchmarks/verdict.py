@@ -63,7 +63,9 @@ def batch_of(deploys: Deploys) -> Batch:
         [deploys.run, deploys.minute, deploys.tenant, deploys.in_control.astype(int)]
     )
     cells, counts = np.unique(keys, axis=1, return_counts=True)
-    new = (deploys.issue > 0) & ~deploys.in_control & (deploys.minute >= deploys.history)
+    new = (
+        (deploys.issue > 0) & ~deploys.in_control & (deploys.minute >= deploys.history)
+    )
     issue_keys = np.stack(
         [
             deploys.run[new],
@@ -184,7 +186,9 @@ def outside_of(batch: Batch, run: int, upto: int) -> dict[int, float]:
         return {}
     history = batch.deploys.history
     errors, requests = sibling[0][run], sibling[1][run]
-    before = errors[history - 240 : history].sum() / requests[history - 240 : history].sum()
+    before = (
+        errors[history - 240 : history].sum() / requests[history - 240 : history].sum()
+    )
     return {
         start: float(
             errors[history + start : history + upto].sum()
@@ -315,9 +319,7 @@ def line_of(cell: Cell, found: Sequence[tuple[float, str]]) -> str:
         by = ", ".join(f"{rule} {hits.count(rule)}" for rule in sorted(set(hits)))
         share = f"{100 * np.isfinite(times).mean():.2f}"
         return f"{share}{f' ({by})' if by else ''}"
-    median, p90 = (
-        np.quantile(times, q, method="higher") for q in (0.5, 0.9)
-    )
+    median, p90 = (np.quantile(times, q, method="higher") for q in (0.5, 0.9))
     return f"{100 * (times <= 10).mean():.0f} / {_minute(median)} / {_minute(p90)}"
 
 
@@ -372,7 +374,10 @@ def main() -> None:
     cells = [c for c in cells_of(args) if not wanted or c.name in wanted]
     text = report(measure(cells))
     text += f"\n\n{time.monotonic() - began:.0f} s."
-    heading = f"{args.runs} good, {args.bad_runs} bad, {args.held_runs} held-out deploys a cell"
+    heading = (
+        f"{args.runs} good, {args.bad_runs} bad, {args.held_runs} held-out "
+        "deploys a cell"
+    )
     publish("verdict", heading, "", text, keep=not args.dry)
 
 

@@ -252,7 +252,11 @@ def _tenants(chance: Any, size: int) -> Array:
 
 
 def _new_error(
-    chance: Any, runs: int, expected: Array, history: int, told: tuple[str, float, float]
+    chance: Any,
+    runs: int,
+    expected: Array,
+    history: int,
+    told: tuple[str, float, float],
 ) -> tuple[Array, ...]:
     what, subject, failing = told
     mean = np.zeros_like(expected)

@@ -7,10 +7,15 @@ from time import monotonic
 
 from celery import shared_task
 from django.conf import settings
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from issues import hitlist, retention, scoring, workflow
+from issues import evidence, hitlist, retention, scoring, suspects, workflow
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
+from releases import calibration
+from releases import watch as watches
+from releases.conclude import Told, conclude
+from releases.look import look
 from tenants.ticks import only_one
 
 logger = logging.getLogger(__name__)
@@ -98,3 +103,42 @@ def retention_tick() -> None:
             )
             if gone:
                 logger.info("retention deleted %s", gone)
+
+
+@shared_task(name="issues.watch")
+def watch_tick() -> None:
+    """Look at every open watch that is due. Several workers share them."""
+    for deploy_id in watches.due(timezone.now()):
+        try:
+            watch_one(deploy_id)
+        except DatabaseError:
+            # The next tick tries again; the other watches must not wait for it.
+            logger.exception("the watch of deploy %s could not be looked at", deploy_id)
+
+
+@transaction.atomic
+def watch_one(deploy_id: int) -> None:
+    """Look at one watch and write what it came to, under its lock."""
+    watch = watches.claim(deploy_id)
+    if watch is None:
+        return
+    now = timezone.now()
+    found = look(watch, now, evidence.digested_until(now))
+    told = Told()
+    if found.minutes:
+        told = Told(evidence.new_issues(found), evidence.drops(found))
+    conclusion = conclude(found, told, now)
+    blamed = suspects.suspects_of(found) if conclusion.numbers else []
+    watches.record(watch, conclusion, blamed, now)
+
+
+@shared_task(name="issues.calibration")
+def calibration_tick() -> None:
+    """Measure how each environment's errors usually behave, once a day."""
+    with only_one("issues.calibration") as mine:
+        if not mine:
+            return
+        now = timezone.now()
+        for environment in calibration.due(now):
+            episode = evidence.longest_episode(environment.project, environment.pk, now)
+            calibration.calibrate(environment, now, episode)

@@ -18,7 +18,9 @@ def threshold_for(project: Project, environment: str) -> Threshold:
         Q(project=project) | Q(project=None), environment__in=[environment, ""]
     )
     best = max(
-        rows, key=lambda row: (row.project_id is not None, row.environment), default=None
+        rows,
+        key=lambda row: (row.project_id is not None, row.environment),
+        default=None,
     )
     return best or Threshold(action=Action.ALERT)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from releases.models import Deploy, Environment, Release, TrafficMinute
+from releases.models import Deploy, TrafficMinute
 from releases.seen import resolve_environments, resolve_releases
 from tenants.arrays import columns
 from tenants.models import Project, Tenant
@@ -72,7 +72,9 @@ class Told:
     tenants: dict[str, float]
 
 
-Key = tuple[int, int, datetime, str, int]  # release, environment, minute, source, tenant
+Key = tuple[
+    int, int, datetime, str, int
+]  # release, environment, minute, source, tenant
 
 
 def take_traffic(
@@ -195,5 +197,5 @@ def _add(project_id: int, changes: dict[Key, float]) -> None:
             cursor.execute(ADD_TENANTS, columns(rows))
         counted = {key: n for key, n in releases.items() if n}
         if counted:
-            rows = [(project_id, *key, counted[key]) for key in sorted(counted)]
-            cursor.execute(ADD_RELEASES, columns(rows))
+            whole = [(project_id, *key, counted[key]) for key in sorted(counted)]
+            cursor.execute(ADD_RELEASES, columns(whole))

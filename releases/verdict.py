@@ -1,18 +1,18 @@
 """Is a release worse than its baseline? Pure: plain values in, plain values out.
 
-The rule is that of the study in docs/verdict.md: an always-valid sequential test ("surely
-worse than the baseline") and an effect gate ("at least the threshold's ratio"), on counts
-that are capped per tenant and deflated by the environment's usual burstiness, with two
-guards of the same form (one new issue; one tenant). Every minute may be looked at.
+An always-valid sequential test ("surely worse than the baseline") and an effect gate
+("at least the threshold's ratio"), on counts that are capped per tenant and deflated by
+the environment's usual burstiness, with two guards of the same form (one new issue; one
+tenant). Every minute may be looked at. docs/verdict.md explains and measures it.
 
-Beyond the study, the global test must be *wide* or *lasting*: its effect must remain when
-the most-hit tenants are left out, or when its worst minutes are. A burst that hits ten
-tenants for three minutes is neither.
+A global hit must also be *wide* or *lasting*: its effect must remain when the most-hit
+tenants are left out, or when its worst minutes are. A burst that hits ten tenants for
+three minutes is neither.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # Shares of the accepted chance of a false alarm: global test, new issue, one tenant.
 GLOBAL_SHARE, ISSUE_SHARE, TENANT_SHARE = 0.8, 0.1, 0.1
@@ -50,6 +50,7 @@ class Rule:
     window: int = 60
     guard_new_issue: bool = True
     guard_tenant: bool = True
+    late_starts: bool = True  # also look for regressions that begin later
 
     @property
     def alpha(self) -> float:
@@ -288,8 +289,7 @@ def _sums(minutes: Sequence[Minute], cap: int) -> _Sums:
 def capped_total(errors: Mapping[int, int], cap: int) -> float:
     """Errors of one minute, at most ``cap`` of each tenant; unnamed ones all count."""
     return sum(
-        count if tenant == 0 or count < cap else cap
-        for tenant, count in errors.items()
+        count if tenant == 0 or count < cap else cap for tenant, count in errors.items()
     )
 
 
@@ -302,7 +302,7 @@ def global_test(rule: Rule, baseline: Baseline, evidence: Evidence) -> GlobalTes
     cap = arm_cap(baseline.cap, evidence.share)
     dispersion = 1 + (baseline.dispersion - 1) * evidence.share
     sums = _sums(minutes, cap)
-    late = list(range(rule.grace + START_EVERY, rule.window - 2, START_EVERY))
+    late = starts_after(rule)
     starts = [rule.grace, *late]
     grid = _grid(rule.tolerated_drift)
     parts: list[float] = []
@@ -331,6 +331,32 @@ def global_test(rule: Rule, baseline: Baseline, evidence: Evidence) -> GlobalTes
     return _gated(rule, baseline, evidence, sums, cap, _log_sum(parts), best[1])
 
 
+def needed_evidence(rule: Rule) -> float:
+    """The log e-value from which the global test may fire."""
+    return math.log(1 / (GLOBAL_SHARE * rule.alpha))
+
+
+def starts_after(rule: Rule) -> list[int]:
+    """The minutes, later than grace, from which the rule looks for a rise."""
+    if not rule.late_starts:
+        return []
+    return list(range(rule.grace + START_EVERY, rule.window - 2, START_EVERY))
+
+
+def without_denominator(rule: Rule) -> Rule:
+    """The rule where counts are compared with a seasonal profile: far more cautious,
+    because counts alone cannot tell errors from traffic.
+    """
+    return replace(
+        rule,
+        ratio=max(3.0, rule.ratio),
+        tolerated_drift=2.0,
+        floor=0.0,
+        min_events=max(10, rule.min_events),
+        late_starts=False,
+    )
+
+
 def _base(
     baseline: Baseline, evidence: Evidence, sums: _Sums, start: int
 ) -> tuple[float, float]:
@@ -355,7 +381,7 @@ def _gated(
     ratio = errors / exposure / base_rate if exposure else 0.0
     tenants = _known_tenants_hit(evidence, rule.grace)
     sure = (
-        total >= math.log(1 / (GLOBAL_SHARE * rule.alpha))
+        total >= needed_evidence(rule)
         and ratio >= rule.ratio
         and errors >= rule.min_events
         and exposure > 0
@@ -453,9 +479,7 @@ def _is_lasting(
     return errors >= 2 and errors >= ratio * base_rate * exposure
 
 
-def guard_issue(
-    rule: Rule, baseline: Baseline, evidence: Evidence
-) -> GuardHit | None:
+def guard_issue(rule: Rule, baseline: Baseline, evidence: Evidence) -> GuardHit | None:
     """A new issue that several tenants meet, at a rate that matters by itself."""
     exposure = _exposure_since(evidence, rule.grace)
     if not exposure or not baseline.exposure:
@@ -486,9 +510,7 @@ def guard_issue(
     return max(hits, key=lambda hit: hit.log_evidence, default=None)
 
 
-def guard_tenant(
-    rule: Rule, baseline: Baseline, evidence: Evidence
-) -> GuardHit | None:
+def guard_tenant(rule: Rule, baseline: Baseline, evidence: Evidence) -> GuardHit | None:
     """New issues that keep hitting one tenant, against its own whole history."""
     exposure = _exposure_since(evidence, rule.grace)
     if not exposure or not baseline.history_exposure:

@@ -16,11 +16,15 @@ app.conf.beat_schedule = {
     "digest": {"task": "issues.digest", "schedule": 2.0},
     "rescore": {"task": "issues.rescore", "schedule": 10.0},
     "workflow": {"task": "issues.workflow", "schedule": 30.0},
+    "watch": {"task": "issues.watch", "schedule": 5.0},
+    "calibration": {"task": "issues.calibration", "schedule": 300.0},
     "retention": {"task": "issues.retention", "schedule": 600.0},
 }
 app.conf.task_routes = {
     "issues.digest": {"queue": "digest"},
     "issues.rescore": {"queue": "watch"},
     "issues.workflow": {"queue": "watch"},
+    "issues.watch": {"queue": "watch"},
+    "issues.calibration": {"queue": "upkeep"},
     "issues.retention": {"queue": "upkeep"},
 }

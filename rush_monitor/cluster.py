@@ -40,6 +40,7 @@ effective_cache_size = 512MB
 jit = off
 max_parallel_workers_per_gather = 0
 wal_compression = on
+autovacuum_work_mem = 16MB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
 min_wal_size = 512MB

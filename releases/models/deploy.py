@@ -19,9 +19,7 @@ class Deploy(models.Model):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="deploys")
     release = models.ForeignKey(Release, models.CASCADE, related_name="deploys")
-    environment = models.ForeignKey(
-        Environment, models.CASCADE, related_name="deploys"
-    )
+    environment = models.ForeignKey(Environment, models.CASCADE, related_name="deploys")
     name = models.CharField(max_length=200, blank=True)
     url = models.URLField(max_length=500, blank=True)
     started_at = models.DateTimeField()
@@ -72,9 +70,10 @@ class Deploy(models.Model):
 class Watch(models.Model):
     """The judgement of one deploy while it forms, and once it is final.
 
-    ``settings`` is the threshold as it stood when the watch opened, ``baseline_numbers``
-    what the baseline's history said, ``numbers`` the newest evaluation; see
-    ``releases.verdict`` for their fields. ``source`` is the only denominator used.
+    ``settings`` is the threshold as it stood when the watch opened,
+    ``baseline_numbers`` what the baseline's history said, ``numbers`` the newest
+    evaluation: see ``releases.look`` and ``releases.conclude``. ``source`` is the only
+    denominator used.
     A verdict other than pending is final.
     """
 
@@ -115,24 +114,16 @@ class Watch(models.Model):
     serving_since = models.DateTimeField(null=True)
     due_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
-    # When incidents, alerts and issues had drawn their conclusions.
-    reacted_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "watches"
         indexes = [
-            # The tick asks for open watches that are due, and for verdicts that
-            # nobody has reacted to.
+            # The tick asks for open watches that are due.
             models.Index(
                 fields=["due_at"],
                 name="watch_due",
                 condition=models.Q(verdict="pending"),
-            ),
-            models.Index(
-                fields=["decided_at"],
-                name="watch_unreacted",
-                condition=models.Q(decided_at__isnull=False, reacted_at=None),
-            ),
+            )
         ]
 
     def __str__(self) -> str:

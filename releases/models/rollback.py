@@ -110,8 +110,6 @@ class Rollback(models.Model):
     sending_since = models.DateTimeField(null=True)
     called_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    # When alerts about the outcome were made; see Watch.reacted_at.
-    reacted_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]

@@ -92,9 +92,7 @@ class Threshold(models.Model):
             ),
             models.CheckConstraint(
                 name="threshold_window_after_grace",
-                condition=models.Q(
-                    window_minutes__gte=models.F("grace_minutes") + 3
-                ),
+                condition=models.Q(window_minutes__gte=models.F("grace_minutes") + 3),
                 violation_error_message="The window must be at least three minutes "
                 "longer than the grace.",
             ),

@@ -1,0 +1,153 @@
+"""Which issues make a release worse, and which commits may have brought them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from issues.evidence import shown_issues
+from issues.models import Event, Issue, Level
+from releases.look import Look
+from releases.models import Commit
+
+LISTED = 5
+COMMITS_PER_ISSUE = 3
+COMMITS_READ = 200
+BEFORE = timedelta(hours=24)
+
+# Errors of each issue in the release since grace, and what the baseline would have had
+# over the same exposure.
+EXCESS = """
+WITH now AS (
+    SELECT coalesce(i.merged_into_id, i.id) AS root, sum(m.events)::float8 AS errors,
+        count(DISTINCT m.tenant_id) FILTER (WHERE m.tenant_id > 0) AS tenants
+    FROM issues_issuestats s
+    JOIN issues_issue i ON i.id = s.issue_id
+    JOIN issues_issueminute m ON m.issue_id = i.id
+    WHERE s.last_seen >= %(grace)s AND i.project_id = %(project)s
+        AND m.release_id = %(release)s
+        AND m.environment_id = %(environment)s AND m.minute >= %(grace)s
+        AND m.minute < %(end)s AND m.level >= %(error)s
+    GROUP BY 1
+), usual AS (
+    SELECT now.root, sum(m.events)::float8 AS errors
+    FROM now
+    JOIN issues_issue i ON i.id = now.root OR i.merged_into_id = now.root
+    JOIN issues_issueminute m ON m.issue_id = i.id
+        AND m.release_id = %(baseline)s AND m.environment_id = %(environment)s
+        AND m.minute >= %(before)s AND m.minute < %(start)s AND m.level >= %(error)s
+    GROUP BY 1
+)
+SELECT now.root, now.errors, now.tenants,
+    now.errors - coalesce(usual.errors, 0) * %(scale)s AS excess
+FROM now LEFT JOIN usual USING (root)
+ORDER BY excess DESC
+"""
+
+
+def suspects_of(found: Look) -> list[dict[str, Any]]:
+    """The issues that are new or grew, with their share of the excess: Watch.suspects.
+
+    Empty while nothing after the grace is closed.
+    """
+    deploy, grace = found.watch.deploy, found.rule.grace
+    if found.baseline is None or len(found.minutes) <= grace:
+        return []
+    exposure = sum(minute.exposure for minute in found.minutes[grace:])
+    history = found.baseline.history_exposure
+    started = deploy.started_at.replace(second=0, microsecond=0)
+    parameters: dict[str, Any] = {
+        "project": deploy.project_id,
+        "release": deploy.release_id,
+        "environment": deploy.environment_id,
+        "baseline": found.baseline_release,
+        "grace": found.start + timedelta(minutes=grace),
+        "end": found.end,
+        "before": started - BEFORE,
+        "start": started,
+        "error": Level.ERROR,
+        "scale": exposure / history if history else 0.0,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(EXCESS, parameters)
+        rows = [row for row in cursor.fetchall() if row[3] > 0]
+    total = sum(row[3] for row in rows)
+    listed = rows[:LISTED]
+    issues = shown_issues([row[0] for row in listed])
+    commits = list(Commit.objects.filter(release=deploy.release_id)[:COMMITS_READ])
+    return [
+        {
+            "issue_id": pk,
+            "short_id": issues[pk].short_id,
+            "title": issues[pk].title,
+            "is_new": issues[pk].first_seen >= started,
+            "errors": int(errors),
+            "tenants": tenants,
+            "share": excess / total,
+            "commits": suspect_commits(issues[pk], commits, deploy.started_at),
+        }
+        for pk, errors, tenants, excess in listed
+        if pk in issues
+    ]
+
+
+def suspect_commits(
+    issue: Issue, commits: Sequence[Commit], since: datetime
+) -> list[dict[str, str]]:
+    """Commits of the release that touched a file of the issue's newest stack trace."""
+    if not commits:
+        return []
+    event = (
+        Event.objects.filter(issue=issue, received__gte=since).order_by("-id").first()
+    )
+    files = frame_files(event.payload) if event else []
+    found = []
+    for commit in commits:
+        touched = touched_file(commit.files, files)
+        if touched:
+            found.append(
+                {
+                    "sha": commit.sha,
+                    "subject": commit.subject,
+                    "author": commit.author_name or commit.author_email,
+                    "file": touched,
+                }
+            )
+    return found[:COMMITS_PER_ISSUE]
+
+
+def frame_files(payload: dict[str, Any]) -> list[str]:
+    """Files of the in-app frames, the innermost frame of the last exception first."""
+    files: dict[str, None] = {}
+    values = (payload.get("exception") or {}).get("values") or []
+    for value in reversed(values):
+        frames = (value.get("stacktrace") or {}).get("frames") or []
+        for frame in reversed(frames):
+            name = frame.get("filename") or frame.get("abs_path") or ""
+            if frame.get("in_app") is not False and name:
+                files.setdefault(normal_path(name))
+    return list(files)
+
+
+def normal_path(name: str) -> str:
+    """A path without scheme, host, query and leading dots, with forward slashes."""
+    path = name.replace("\\", "/").partition("?")[0]
+    if "://" in path:
+        path = path.partition("://")[2].partition("/")[2]
+    parts = [part for part in path.split("/") if part not in ("", ".", "..", "~")]
+    return "/".join(parts)
+
+
+def touched_file(changed: Sequence[str], files: Sequence[str]) -> str:
+    """The changed file that is a frame's; "" where none is.
+
+    A frame knows its path from the package or the machine's root, a commit from the
+    repository's, so one must end with the other, whole names only.
+    """
+    for file in files:
+        for path in changed:
+            mine, other = sorted((file, normal_path(path)), key=len)
+            if other == mine or other.endswith(f"/{mine}"):
+                return path
+    return ""

@@ -1,0 +1,251 @@
+"""Reads what a watch must know now: the release's closed minutes and its baseline."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet, Sum
+
+from releases import baseline as reading
+from releases import calibration, verdict
+from releases.baseline import EXPOSURE, MINUTE, PREFERENCE, Source
+from releases.models import Deploy, Environment, ReleaseMinute, TrafficMinute, Watch
+from releases.thresholds import rule_from
+from releases.verdict import Baseline, Minute, Rule
+
+# Errors arrive at once, what they are put to later: a minute is closed this long after
+# its end. Sessions of servers are told once a minute.
+CLOSING = {
+    Source.TRAFFIC: timedelta(seconds=20),
+    Source.REQUESTS: timedelta(seconds=30),
+    Source.SESSIONS: timedelta(seconds=75),
+    Source.NONE: timedelta(seconds=20),
+}
+# A source of posted traffic that said nothing for so long is gone; until then its last
+# minutes are waited for.
+SILENT = timedelta(minutes=3)
+SOURCES_OF = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the counters say of a release now; None-like parts where nothing is known.
+
+    ``start`` is minute 0, ``end`` the first minute that is not closed yet.
+    ``silent_sources`` posted traffic until lately and no longer do.
+    """
+
+    watch: Watch
+    rule: Rule
+    source: str
+    start: datetime
+    end: datetime
+    baseline: Baseline | None
+    baseline_release: int
+    minutes: Sequence[Minute] = ()
+    concurrent: bool = False
+    served: bool = True
+    silent_sources: Collection[str] = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether the whole window is closed."""
+        return len(self.minutes) >= self.rule.window
+
+
+def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
+    """Read the closed minutes of a watch's release and what they are compared with.
+
+    ``digested_until``: everything received before it is in the counters.
+    """
+    deploy = watch.deploy
+    rule = rule_from(watch.settings)
+    _settle(watch)
+    start = watch.serving_since or minute_of(deploy.started_at)
+    source = watch.source or Source.NONE
+    if source == Source.NONE:
+        rule = verdict.without_denominator(rule)
+    end, silent = _closed_until(deploy, Source(source), now)
+    end = min(end, minute_of(digested_until), start + MINUTE * rule.window)
+    known = _known_baseline(watch)
+    base_id = int(watch.baseline_numbers.get("release_id", 0))
+    found = Look(
+        watch,
+        rule,
+        source,
+        start,
+        max(end, start),
+        known,
+        base_id,
+        served=watch.serving_since is not None,
+        silent_sources=silent,
+    )
+    if watch.serving_since is None or known is None or end <= start:
+        return found
+    minutes = reading.read_minutes(
+        [deploy.release_id], deploy.environment_id, start, end, source
+    )
+    if source == Source.NONE:
+        minutes = _with_profile(deploy.environment, minutes, start)
+    return _with_control(replace(found, minutes=minutes))
+
+
+def minute_of(moment: datetime) -> datetime:
+    """The minute that a moment lies in."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def _settle(watch: Watch) -> None:
+    """Find out, once, when the release began to serve, by what it is measured, and
+    what it is compared with. Written to the watch, saved by ``record``.
+    """
+    if watch.serving_since is not None:
+        return
+    deploy = watch.deploy
+    start = minute_of(deploy.started_at)
+    rows = ReleaseMinute.objects.filter(
+        release_id=deploy.release_id,
+        environment_id=deploy.environment_id,
+        minute__gte=start,
+    ).order_by("minute")
+    counted = Q(traffic__gt=0) | Q(sessions__gt=0) | Q(requests__gt=0)
+    first = rows.filter(counted).first()
+    chosen = reading.choose_baseline(deploy, start)
+    if chosen is None:
+        if first is not None:
+            watch.serving_since = max(first.minute, start)
+        return
+    release_id, had = chosen
+    source = _source(rows, had)
+    if source is None:
+        return
+    begin = first.minute if first is not None else None
+    if begin is None:
+        errors = rows.filter(errors__gt=0).first()
+        begin = errors.minute if errors is not None else None
+    if begin is None:
+        return
+    watch.serving_since, watch.source = max(begin, start), source
+    watch.baseline_id = release_id or None
+    calibrated = calibration.calibration_of(deploy.environment, start)
+    base = reading.read_baseline(
+        [release_id], deploy.environment_id, start, source, calibrated
+    )
+    watch.baseline_numbers = _numbers_of(base, release_id)
+
+
+def _source(rows: QuerySet[ReleaseMinute], had: Mapping[str, float]) -> Source | None:
+    """The preferred exposure that baseline and release both have; NONE where the
+    baseline has none at all; None while the release has not shown the baseline's.
+    """
+    sums = rows.aggregate(**{c: Sum(c, default=0) for c in EXPOSURE.values()})
+    offered = [source for source in PREFERENCE if had.get(source)]
+    for source in offered:
+        if sums[EXPOSURE[source]]:
+            return source
+    return None if offered else Source.NONE
+
+
+def _numbers_of(base: Baseline, release_id: int) -> dict[str, Any]:
+    return {
+        "release_id": release_id,
+        "errors": base.errors,
+        "exposure": base.exposure,
+        "rate": base.rate,
+        "cap": base.cap,
+        "dispersion": base.dispersion,
+        "longest_episode": base.longest_episode,
+        "tenants": base.tenants,
+        "history_errors": base.history_errors,
+        "history_exposure": base.history_exposure,
+        "tenant_share": {str(t): n for t, n in base.tenant_share.items()},
+        "tenant_errors_capped": {
+            str(t): n for t, n in base.tenant_errors_capped.items()
+        },
+    }
+
+
+def _known_baseline(watch: Watch) -> Baseline | None:
+    """The baseline that ``_settle`` wrote; None where there is nothing to compare."""
+    told = watch.baseline_numbers
+    if not told or not told["exposure"]:
+        return None
+    return Baseline(
+        errors=told["errors"],
+        exposure=told["exposure"],
+        cap=told["cap"],
+        dispersion=told["dispersion"],
+        longest_episode=told["longest_episode"],
+        tenants=told["tenants"],
+        history_errors=told["history_errors"],
+        history_exposure=told["history_exposure"],
+        tenant_share={int(t): n for t, n in told["tenant_share"].items()},
+        tenant_errors_capped={
+            int(t): n for t, n in told["tenant_errors_capped"].items()
+        },
+    )
+
+
+def _closed_until(
+    deploy: Deploy, source: Source, now: datetime
+) -> tuple[datetime, list[str]]:
+    """The first minute that is not closed, and sources of traffic that fell silent.
+
+    A source of posted traffic has told a minute once it posted after the minute's end;
+    while it may still come, its minute stays open.
+    """
+    end = minute_of(now - CLOSING[source])
+    if source != Source.TRAFFIC:
+        return end, []
+    last_posts = dict(
+        TrafficMinute.objects.filter(
+            environment_id=deploy.environment_id, minute__gte=now - SOURCES_OF
+        )
+        .values_list("source")
+        .annotate(Max("posted_at"))
+    )
+    silent = sorted(s for s, at in last_posts.items() if at < now - SILENT)
+    told = [minute_of(at) for s, at in last_posts.items() if s not in silent]
+    return min([end, *told]), silent
+
+
+def _with_profile(
+    environment: Environment, minutes: Sequence[Minute], start: datetime
+) -> list[Minute]:
+    """Without a denominator the exposure is what the season expects."""
+    calibrated = calibration.calibration_of(environment, start)
+    return [
+        replace(minute, exposure=reading.profile_at(calibrated, start + MINUTE * i))
+        for i, minute in enumerate(minutes)
+    ]
+
+
+def _with_control(found: Look) -> Look:
+    """For a canary: the other releases in the same minutes, where they serve at least
+    as much; they share every common cause.
+    """
+    deploy = found.watch.deploy
+    share = deploy.traffic_share
+    if share is None or share >= 1 or found.baseline is None:
+        return found
+    ran = reading.releases_that_ran(deploy.environment, found.start, found.end)
+    others = [pk for pk in ran if pk != deploy.release_id]
+    control = reading.read_minutes(
+        others, deploy.environment_id, found.start, found.end, found.source
+    )
+    grace = found.rule.grace
+    if sum(m.exposure for m in control[grace:]) < sum(
+        m.exposure for m in found.minutes[grace:]
+    ):
+        return found
+    cap = found.baseline.cap
+    minutes = [
+        replace(
+            mine,
+            control_errors=verdict.capped_total(other.errors, cap),
+            control_exposure=other.exposure,
+        )
+        for mine, other in zip(found.minutes, control, strict=True)
+    ]
+    return replace(found, minutes=minutes, concurrent=True)
