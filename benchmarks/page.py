@@ -21,13 +21,11 @@ def publish(
 ) -> None:
     """Print a section and, to keep it, put it on top of the page ``name``.
 
-    ``server``: the version of PostgreSQL.
+    ``server``: the version of PostgreSQL, "" where none was measured.
     """
     now = datetime.now(UTC)
-    section = (
-        f"## {now:%Y-%m-%d %H:%M} UTC: {heading}\n\n"
-        f"{machine.describe()}, PostgreSQL {server}\n\n{body}\n"
-    )
+    place = machine.describe() + (f", PostgreSQL {server}" if server else "")
+    section = f"## {now:%Y-%m-%d %H:%M} UTC: {heading}\n\n{place}\n\n{body}\n"
     print(f"\n{section}")
     if not keep:
         return

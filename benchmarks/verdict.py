@@ -44,6 +44,10 @@ class Cell:
     kind: str  # good, reported, bad, held out
 
 
+Found = tuple[float, str]  # minute (infinite: never) and rule
+Results = list[tuple[Cell, list[Found]]]
+
+
 @dataclass(slots=True)
 class Batch:
     """Events of a batch of deploys, sorted so that a run's rows are together."""
@@ -224,7 +228,7 @@ def worth_judging(minutes: Sequence[Minute], base: Baseline, cap: int) -> list[b
     return possible.tolist()  # type: ignore[no-any-return]
 
 
-def detect(batch: Batch, run: int) -> tuple[float, str]:
+def detect(batch: Batch, run: int) -> Found:
     """The minute at whose end the release is first called degraded, and by what."""
     base = baseline_of(batch, run)
     share = batch.deploys.share
@@ -248,9 +252,10 @@ def detect(batch: Batch, run: int) -> tuple[float, str]:
             outside_ratio=outside_of(batch, run, upto),
         )
         if not possible[upto]:
-            for guard in (verdict.guard_issue, verdict.guard_tenant):
-                if guard(RULE, base, evidence):
-                    return upto, guard.__name__
+            if verdict.guard_issue(RULE, base, evidence):
+                return upto, "new_issue"
+            if verdict.guard_tenant(RULE, base, evidence):
+                return upto, "tenant"
             continue
         found = verdict.judge(RULE, base, evidence)
         if found.rule:
@@ -258,7 +263,7 @@ def detect(batch: Batch, run: int) -> tuple[float, str]:
     return math.inf, ""
 
 
-def run_chunk(cell: Cell, number: int, runs: int) -> list[tuple[float, str]]:
+def run_chunk(cell: Cell, number: int, runs: int) -> list[Found]:
     seed = worlds.seed_of(cell.scale, cell.name.partition(",")[0], number)
     deploys = worlds.simulate(
         worlds.SCALES[cell.scale], cell.world, runs, cell.rate, seed
@@ -287,9 +292,9 @@ def cells_of(args: argparse.Namespace) -> Iterator[Cell]:
                 yield Cell(scale, name, world, args.held_runs, 0.004, "held out")
 
 
-def measure(cells: Sequence[Cell]) -> dict[Cell, list[tuple[float, str]]]:
+def measure(cells: Sequence[Cell]) -> Results:
     """All cells, a chunk at a time on every core."""
-    found: dict[int, list[tuple[float, str]]] = {i: [] for i in range(len(cells))}
+    found: dict[int, list[Found]] = {i: [] for i in range(len(cells))}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         jobs = []
         for i, cell in enumerate(cells):
@@ -302,17 +307,10 @@ def measure(cells: Sequence[Cell]) -> dict[Cell, list[tuple[float, str]]]:
             if len(found[i]) == cells[i].runs:
                 cell = cells[i]
                 print(cell.scale, cell.name, line_of(cell, found[i]), flush=True)
-    return {_Key(cell): found[i] for i, cell in enumerate(cells)}  # type: ignore[misc]
+    return [(cell, found[i]) for i, cell in enumerate(cells)]
 
 
-class _Key:
-    """Cells hold dicts, so they are told apart by identity."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-
-
-def line_of(cell: Cell, found: Sequence[tuple[float, str]]) -> str:
+def line_of(cell: Cell, found: Sequence[Found]) -> str:
     times = np.array([at for at, _ in found])
     if cell.kind != "bad":
         hits = [rule for _, rule in found if rule]
@@ -335,13 +333,12 @@ TITLES = {
 }
 
 
-def report(results: dict[Any, list[tuple[float, str]]]) -> str:
+def report(results: Results) -> str:
     parts = []
     for kind, title in TITLES.items():
         rows: dict[str, dict[str, str]] = {}
         scales: list[str] = []
-        for key, found in results.items():
-            cell = key.cell
+        for cell, found in results:
             if cell.kind == kind:
                 rows.setdefault(cell.name, {})[cell.scale] = line_of(cell, found)
                 if cell.scale not in scales:

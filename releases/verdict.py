@@ -34,6 +34,7 @@ PERSIST_MIN, PERSIST_MAX = 3, 15
 MOST_HIT_TENANTS = 10
 WORST_MINUTES = 4
 REMAINING_RATIO = 1.25
+REMAINING_CHANCE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +477,19 @@ def _is_lasting(
     rest = [minute for _, minute in minutes[WORST_MINUTES:]]
     exposure = sum(minute.exposure for minute in rest)
     errors = sum(capped_total(minute.errors, cap) for minute in rest)
-    return errors >= 2 and errors >= ratio * base_rate * exposure
+    expected = base_rate * exposure
+    return errors >= ratio * expected and _chance(errors, expected) <= REMAINING_CHANCE
+
+
+def _chance(errors: float, expected: float) -> float:
+    """How probable that many errors, or more, are by Poisson's law."""
+    term = below = math.exp(-expected)
+    if errors < 1:
+        return 1.0
+    for k in range(1, math.ceil(errors)):
+        term *= expected / k
+        below += term
+    return 1 - below
 
 
 def guard_issue(rule: Rule, baseline: Baseline, evidence: Evidence) -> GuardHit | None:
