@@ -7,7 +7,7 @@ tenant). Every minute may be looked at. docs/verdict.md explains and measures it
 
 A global hit must also be *wide* or *lasting*: its effect must remain when the most-hit
 tenants are left out, or when its worst minutes are. A burst that hits ten tenants for
-three minutes is neither.
+three minutes is neither. Where half of all requests fail neither is asked for.
 """
 
 import math
@@ -35,6 +35,8 @@ MOST_HIT_TENANTS = 10
 WORST_MINUTES = 4
 REMAINING_RATIO = 1.25
 REMAINING_CHANCE = 0.35
+# From this error rate on nearly all is broken, however few tenants there are to see it.
+MOST_FAIL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +398,7 @@ def _gated(
         lasting = _is_lasting(evidence, cap, since, base_rate, rule.ratio)
         if tenants is not None and tenants < rule.min_tenants:
             held_back = "few_tenants"
-        elif not (wide or lasting):
+        elif not (wide or lasting or errors / exposure >= MOST_FAIL):
             held_back = "burst"
         elif ratio / outside < rule.ratio:
             held_back = "outside"
