@@ -64,8 +64,8 @@ SELECT 'Project ' || g, 'project-' || g, '{{tenant}}', 'v1', now()
 FROM generate_series(1, {PROJECTS}) g;
 INSERT INTO releases_environment (project_id, name)
 SELECT g, 'production' FROM generate_series(1, {PROJECTS}) g;
-INSERT INTO releases_release (project_id, version)
-SELECT p, 'web@1.' || r FROM generate_series(1, {PROJECTS}) p,
+INSERT INTO releases_release (project_id, version, commit, url, authors)
+SELECT p, 'web@1.' || r, '', '', '{{}}' FROM generate_series(1, {PROJECTS}) p,
     generate_series(0, {RELEASES} - 1) r ORDER BY p, r;
 """
 ISSUES = f"""

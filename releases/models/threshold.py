@@ -56,7 +56,7 @@ class Threshold(models.Model):
         help_text="The first minutes do not count: longer than the noise of a restart.",
     )
     window_minutes = models.PositiveIntegerField(
-        default=60, validators=[MinValueValidator(5), MaxValueValidator(720)]
+        default=60, validators=[MinValueValidator(3), MaxValueValidator(720)]
     )
     guard_new_issue = models.BooleanField(
         default=True, help_text="One new issue that hits several tenants is enough."
@@ -92,8 +92,8 @@ class Threshold(models.Model):
             ),
             models.CheckConstraint(
                 name="threshold_window_after_grace",
-                condition=models.Q(window_minutes__gte=models.F("grace_minutes") + 3),
-                violation_error_message="The window must be at least three minutes "
+                condition=models.Q(window_minutes__gte=models.F("grace_minutes") + 2),
+                violation_error_message="The window must be at least two minutes "
                 "longer than the grace.",
             ),
         ]
