@@ -86,8 +86,11 @@ def database(server_url: str, name: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def django(database_url: str, *argv: str) -> str:
-    """Run a step in a process of its own, as settings are read once."""
+def django(database_url: str, *argv: str, **more: str) -> str:
+    """Run a step in a process of its own, as settings are read once.
+
+    ``more`` are environment variables.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     variables = {
         "DATABASE_URL": database_url,
@@ -95,6 +98,7 @@ def django(database_url: str, *argv: str) -> str:
         "DJANGO_SETTINGS_MODULE": "rush_monitor.settings",
         "LOG_LEVEL": "WARNING",
         "PYTHONWARNINGS": "ignore",
+        **more,
     }
     with tempfile.TemporaryDirectory() as data_dir:
         done = subprocess.run(
