@@ -1,9 +1,9 @@
 """How long after a bad deploy does the rollback call come? Real SDKs, real time.
 
-Several apps run side by side, each a process with the real Python SDK, and serve
-20 requests/s, 0.4 % of them failing. Each posts a deploy at another second of the minute
-and fails ten times as often from then on. Half of them post their traffic, half let the
-SDK count sessions. Takes about seven minutes and writes results/deploys.md.
+Several apps run side by side, each a process with the real Python SDK: 20 requests/s,
+0.4 % of them failing. Each posts a deploy at another second of the minute and fails ten
+times as often from then on. Half of them post their traffic, half let the SDK count
+sessions. Takes about seven minutes and writes results/deploys.md.
 
     python -m benchmarks.deploys [--apps 4] [--times-worse 10]
 """
