@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from issues.models import Event
 
-SAMPLE = 500  # newest events that tag distributions look at
+SAMPLE = 300  # newest events that tag distributions look at
 
 
 @dataclass(frozen=True, slots=True)
