@@ -156,11 +156,12 @@ def _before(
     found = TrafficMinute.objects.filter(
         environment_id__in=set(environments), minute__in=minutes, source=source
     )
+    rows = found.values_list(
+        "release_id", "environment_id", "minute", "source", "tenant_id", "requests"
+    )
     return {
-        (row.release_id, row.environment_id, row.minute, row.source, row.tenant_id): (
-            row.requests
-        )
-        for row in found
+        (release, environment, minute, source, tenant): requests
+        for release, environment, minute, source, tenant, requests in rows
     }
 
 

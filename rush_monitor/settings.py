@@ -216,6 +216,8 @@ ROOT_URLCONF = "rush_monitor.urls"
 WSGI_APPLICATION = "rush_monitor.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
+# The commits of a large release with their files are some megabytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

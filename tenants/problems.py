@@ -3,7 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -15,13 +16,25 @@ from tenants.refusals import Refusal
 MEDIA_TYPE = "application/problem+json"
 
 
+class TooLarge(exceptions.APIException):
+    """A body beyond the limit of the settings."""
+
+    status_code = 413
+
+    def __init__(self) -> None:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20
+        super().__init__(f"The body is larger than {most} MiB: send less at once.")
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """``{type, title, status, detail, errors?}`` as application/problem+json.
 
-    ``errors`` maps each refused field to its messages. What a step refuses is 400;
-    None for an error that is our own.
+    ``errors`` maps each refused field to its messages. What a step refuses is 400, a
+    body that is too large 413; None for an error that is our own.
     """
-    if isinstance(error, Refusal | SuspiciousOperation):
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge()
+    elif isinstance(error, Refusal | SuspiciousOperation):
         error = exceptions.ParseError(str(error))
     response = exception_handler(error, context)
     if response is None:

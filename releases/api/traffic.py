@@ -43,9 +43,7 @@ class TrafficSerializer(serializers.Serializer[Any]):
     source = LineField(  # type: ignore[assignment]
         max_length=100, help_text="Who counts, such as the host and process of a proxy."
     )
-    minutes = serializers.ListField(
-        child=MinuteSerializer(), allow_empty=False, max_length=MOST_MINUTES
-    )
+    minutes = serializers.ListField(child=MinuteSerializer(), max_length=MOST_MINUTES)
 
 
 class TakenSerializer(serializers.Serializer[Any]):

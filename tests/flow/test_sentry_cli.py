@@ -3,6 +3,7 @@ releases and deploys ends with status 0, and what it stored is right."""
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.flow import npm
-from tests.running import RunningUp, manage
+from tests.running import ROOT, RunningUp, manage
 
 pytestmark = pytest.mark.clients
+
+DOCS = ROOT / "docs" / "releases.md"
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 PREPARE = """
 import json, os
@@ -25,12 +29,12 @@ from django.conf import settings
 from tenants.models import Project
 from tenants.tokens import issue_token
 
-for slug in ("cli-web", "cli-api"):
+for slug in ("cli-web", "cli-api", "tracking"):
     defaults = {"name": slug.title(), "repositories": ["acme/shop", "acme/theme"]}
     Project.objects.get_or_create(slug=slug, defaults=defaults)
 options = {"base_url": os.environ["RUSH_URL"]}
 options["organization"] = settings.ORGANIZATION_SLUG
-scopes = ["release:write"]
+scopes = ["release:write", "traffic:write"]
 print(json.dumps({"token": issue_token("cli", scopes, **options)[1]}))
 """
 RELEASES = """
@@ -74,18 +78,23 @@ class SentryCli:
         self._program = program
         self._database_url = up.database_url
 
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("SENTRY_")}
+        return {
+            **kept,
+            "PATH": f"{self._program.parent}:{os.environ['PATH']}",
+            "SENTRY_AUTH_TOKEN": self.token,
+            "SENTRY_PROJECT": "cli-web",
+            "SENTRY_LOG_LEVEL": "warn",
+        }
+
     def try_run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it in the checkout to its end."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("SENTRY_")}
         return subprocess.run(
             [str(self._program), *arguments],
             cwd=self.checkout,
-            env={
-                **kept,
-                "SENTRY_AUTH_TOKEN": self.token,
-                "SENTRY_PROJECT": "cli-web",
-                "SENTRY_LOG_LEVEL": "warn",
-            },
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -373,3 +382,32 @@ def test_a_path_that_is_not_there_is_told_in_json(cli: SentryCli) -> None:
 
     assert answer.status_code == 404
     assert list(answer.json()) == ["detail"]
+
+
+def test_the_commands_of_the_docs_work(cli: SentryCli) -> None:
+    cli.commit("tracking.py", "five")
+    with calling(cli) as client:
+        told = {"version": "tracking@2.4.0", "projects": ["tracking"]}
+        made = client.post("/organizations/rush/releases/", json=told).json()
+    setting, *commands = SHELL.findall(DOCS.read_text(encoding="utf-8"))
+    assert setting.startswith("export RUSH_URL=")
+    npm.command("curl")
+    assert len(commands) == 5
+
+    for command in commands:
+        subprocess.run(
+            [npm.command("bash"), "-euo", "pipefail", "-c", command],
+            cwd=cli.checkout,
+            env={
+                **cli.environment,
+                "RUSH_URL": cli.url,
+                "RUSH_TOKEN": cli.token,
+                "ID": str(made["id"]),
+            },
+            check=True,
+            timeout=60,
+        )
+
+    (deploy,) = cli.rows(DEPLOYS, "tracking@2.4.0")
+    assert deploy["idempotency_key"] == "run-812"
+    assert cli.release("tracking@2.4.0")["released_at"] is not None

@@ -50,6 +50,12 @@ def test_a_proxy_posts_what_it_counted(client: APIClient, shop: Project) -> None
     assert ReleaseMinute.objects.get().traffic == 1597
 
 
+def test_a_source_may_have_nothing_to_tell(client: APIClient, shop: Project) -> None:
+    response = client.post(URL, body())
+
+    assert response.json() == {"minutes": 0, "unknown_tenants": 0}
+
+
 def test_the_release_may_be_left_out(client: APIClient, shop: Project) -> None:
     release = make_release(shop, "7")
     make_deploy(release)
@@ -65,7 +71,6 @@ def test_the_release_may_be_left_out(client: APIClient, shop: Project) -> None:
     [
         (body(minute(), project="nope"), "project"),
         (body(minute(), source=""), "source"),
-        (body(), "minutes"),
         (body(*[minute()] * 1001), "minutes"),
         (body("noon"), "minutes"),
         (body(minute(requests=None)), "minutes"),

@@ -53,6 +53,17 @@ def test_a_form_is_no_body_of_the_api() -> None:
     assert response["Content-Type"] == MEDIA_TYPE
 
 
+def test_a_body_that_is_too_large_is_a_problem() -> None:
+    body = f'{{"name": "{"x" * (10 << 20)}"}}'
+
+    response = token_client("project:write").generic(
+        "POST", "/api/v1/projects/", body, "application/json"
+    )
+
+    assert response.status_code == 413
+    assert "larger than 10 MiB" in response.json()["detail"]
+
+
 def test_too_many_form_fields_are_a_problem() -> None:
     response = token_client("tenant:write").post(
         "/api/v1/tenants/import/", {str(n): n for n in range(1001)}, format="multipart"
