@@ -13,6 +13,7 @@ from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
 from releases.api import EnvironmentViewSet, ReleaseViewSet
+from releases.api_health import ReleaseHealthView, ReleaseTenantsView
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
@@ -42,9 +43,13 @@ api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
+health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
+    re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"
