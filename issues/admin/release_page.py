@@ -1,7 +1,6 @@
 """One release: how it does beside the one before, and what it brought."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,15 +10,9 @@ from django.utils import timezone
 from issues import queries
 from issues.admin.issue_list import rows_of
 from issues.admin.rate_chart import UNITS, RateChart, rate_chart
+from issues.admin.release_comparison import comparison
 from issues.models import Issue
-from releases.figures import (
-    PERIODS,
-    Health,
-    ReleaseFigures,
-    health_of,
-    start_of,
-    tenant_rates,
-)
+from releases.figures import PERIODS, Health, health_of, start_of, tenant_rates
 from releases.models import Deploy, Release
 from tenants.audited import row_id
 
@@ -29,8 +22,6 @@ COMMITS_SHOWN = 50
 DEPLOYS_SHOWN = 20
 ISSUES_SHOWN = 10
 TENANTS_SHOWN = 8
-# With fewer errors on both sides together a ratio says nothing.
-ENOUGH_ERRORS = 10
 
 
 def find(object_id: str) -> Release:
@@ -103,87 +94,6 @@ def deploys_of(release: Release) -> list[Deploy]:
     """The newest deploys of the release, to any environment, with their verdicts."""
     rows = release.deploys.select_related("environment", "watch")
     return list(rows.prefetch_related("rollbacks")[:DEPLOYS_SHOWN])
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One figure of both releases; ``change`` "" where it says nothing.
-
-    ``trend`` is better, worse or "".
-    """
-
-    name: str
-    own: str
-    previous: str
-    change: str = ""
-    trend: str = ""
-
-
-def comparison(health: Health) -> list[Compared]:
-    """The release against the one before, figure by figure."""
-    own, previous = health.own, health.previous
-    unit = UNITS.get(health.source)
-    rows = [_rates(own, previous)] if unit else []
-    rows += [
-        _counts("Errors", own, previous, lambda side: side.counts.errors),
-        _counts("Unhandled errors", own, previous, lambda side: side.counts.unhandled),
-    ]
-    if unit:
-        name = f"{unit.capitalize()}s"
-        rows.append(_counts(name, own, previous, lambda side: round(side.exposure)))
-    rows.append(
-        _shares(
-            "Crash-free sessions",
-            own.counts.crash_free,
-            previous and previous.counts.crash_free,
-        )
-    )
-    rows.append(
-        _shares(
-            "Crash-free users",
-            own.users.crash_free,
-            previous and previous.users.crash_free,
-        )
-    )
-    rows.append(_counts("Users", own, previous, lambda side: side.users.users))
-    return rows
-
-
-def _rates(own: ReleaseFigures, previous: ReleaseFigures | None) -> Compared:
-    now = own.error_rate
-    before = previous.error_rate if previous else None
-    row = Compared("Error rate", _percent(now), _percent(before))
-    if previous is None or now is None or before is None:
-        return row
-    if own.counts.errors + previous.counts.errors < ENOUGH_ERRORS:
-        return Compared(row.name, row.own, row.previous, "too few errors to compare")
-    if not before:
-        return Compared(row.name, row.own, row.previous, "none before", "worse")
-    ratio = now / before
-    trend = "worse" if ratio > 1.05 else "better" if ratio < 0.95 else ""
-    return Compared(row.name, row.own, row.previous, f"× {ratio:.2f}", trend)
-
-
-def _shares(name: str, own: float | None, previous: float | None) -> Compared:
-    row = Compared(name, _percent(own), _percent(previous))
-    if own is None or previous is None:
-        return row
-    points = (own - previous) * 100
-    trend = "worse" if points < -0.05 else "better" if points > 0.05 else ""
-    return Compared(name, row.own, row.previous, f"{points:+.2f} points", trend)
-
-
-def _counts(
-    name: str, own: ReleaseFigures, previous: ReleaseFigures | None, count: Any
-) -> Compared:
-    before = f"{count(previous):,}" if previous else "–"
-    return Compared(name, f"{count(own):,}", before)
-
-
-def _percent(share: float | None) -> str:
-    if share is None:
-        return "–"
-    return f"{share:.3%}" if share < 0.01 else f"{share:.2%}"
 
 
 def _tenants(request: HttpRequest, health: Health, now: datetime) -> dict[str, Any]:

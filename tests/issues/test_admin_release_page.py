@@ -7,8 +7,6 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from issues.admin.release_page import comparison
-from releases.figures import health_of
 from releases.models import Environment, Release, TenantMinute
 from tests.admin_pages import client_of, page
 from tests.factories import (
@@ -184,57 +182,3 @@ def test_the_page_costs_a_fixed_number_of_queries(
     # trends, and two counts.
     with django_assert_num_queries(23):
         page(viewer, PAGE, release.pk)
-
-
-# --- The comparison
-
-
-def compared(
-    environment: Environment, old: dict[str, Any], new: dict[str, Any]
-) -> dict[str, tuple[str, str]]:
-    """Change and trend by the name of the figure."""
-    (health,) = health_of(pair(environment, old, new), 24, NOW)
-    return {row.name: (row.change, row.trend) for row in comparison(health)}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "change"),
-    [
-        ((10, 1000), (30, 1000), ("× 3.00", "worse")),
-        ((30, 1000), (10, 1000), ("× 0.33", "better")),
-        ((100, 1000), (102, 1000), ("× 1.02", "")),
-        ((2, 1000), (7, 1000), ("too few errors to compare", "")),
-        ((0, 1000), (20, 1000), ("none before", "worse")),
-    ],
-)
-def test_error_rates_are_compared_where_enough_is_known(
-    production: Environment,
-    old: tuple[int, int],
-    new: tuple[int, int],
-    change: tuple[str, str],
-) -> None:
-    rows = compared(
-        production,
-        {"errors": old[0], "traffic": float(old[1])},
-        {"errors": new[0], "traffic": float(new[1])},
-    )
-
-    assert rows["Error rate"] == change
-
-
-def test_crash_free_sessions_are_compared_in_points(production: Environment) -> None:
-    rows = compared(
-        production,
-        {"sessions": 1000, "sessions_crashed": 10},
-        {"sessions": 1000, "sessions_crashed": 20},
-    )
-
-    assert rows["Crash-free sessions"] == ("-1.00 points", "worse")
-    assert rows["Crash-free users"] == ("", "")
-
-
-def test_without_a_denominator_there_is_no_rate(production: Environment) -> None:
-    rows = compared(production, {"errors": 50}, {"errors": 90})
-
-    assert "Error rate" not in rows
-    assert rows["Errors"] == ("", "")
