@@ -14,8 +14,8 @@ from django.utils import timezone
 from issues import history, hitlist
 from issues.models import Issue, IssueActivity, IssueStats
 from issues.regressions import Shipped, is_regression
-from releases.models import Release
 from releases.deploy_order import Deployed, Place, deployed
+from releases.models import Release
 from tenants.audit import SYSTEM, Actor
 from tenants.refusals import Refusal
 
@@ -291,9 +291,7 @@ def _regression(
     return None
 
 
-def _shipped(
-    seen: Collection[Place], issues: Iterable[Issue]
-) -> dict[Place, Shipped]:
+def _shipped(seen: Collection[Place], issues: Iterable[Issue]) -> dict[Place, Shipped]:
     """The releases of the events and of the fixes, in the events' environments."""
     environments = {environment for _, environment in seen}
     fixes = {row.resolution_release_id for row in issues if row.resolution_release_id}

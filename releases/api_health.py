@@ -72,7 +72,7 @@ class TenantsQuery(serializers.Serializer[Any]):
 
 class HourSerializer(serializers.Serializer[Any]):
     hour = serializers.DateTimeField()
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
     exposure = serializers.FloatField()
     error_rate = serializers.FloatField(allow_null=True)
     sessions = serializers.IntegerField()
@@ -85,7 +85,9 @@ class FiguresSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     version = serializers.CharField()
     events = serializers.IntegerField()
-    errors = serializers.IntegerField(help_text="Events of level error and fatal.")
+    errors = serializers.IntegerField(  # type: ignore[assignment]
+        help_text="Events of level error and fatal."
+    )
     unhandled = serializers.IntegerField()
     exposure = serializers.FloatField(help_text="Of the source.")
     error_rate = serializers.FloatField(allow_null=True, help_text=RATE_HELP)
@@ -100,7 +102,9 @@ class FiguresSerializer(serializers.Serializer[Any]):
 
 class EnvironmentHealthSerializer(serializers.Serializer[Any]):
     environment = serializers.CharField()
-    source = serializers.ChoiceField(choices=Source.choices, help_text=EXPOSURE_HELP)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=Source.choices, help_text=EXPOSURE_HELP
+    )
     adoption = serializers.FloatField(
         allow_null=True,
         help_text="Share of the environment's exposure within the last 24 hours.",
@@ -120,7 +124,7 @@ class TenantRateSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="tenant.pk")
     key = serializers.CharField(source="tenant.key")
     name = serializers.CharField(source="tenant.name")
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
     exposure = serializers.FloatField()
     error_rate = serializers.FloatField(allow_null=True, help_text=RATE_HELP)
 
@@ -128,7 +132,9 @@ class TenantRateSerializer(serializers.Serializer[Any]):
 class TenantRatesSerializer(serializers.Serializer[Any]):
     period = serializers.CharField()
     environment = serializers.CharField()
-    source = serializers.ChoiceField(choices=Source.choices, help_text=EXPOSURE_HELP)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=Source.choices, help_text=EXPOSURE_HELP
+    )
     tenants_hit = serializers.IntegerField()
     tenants = TenantRateSerializer(
         many=True, help_text="Those with most errors first, 100 at most."

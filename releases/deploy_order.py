@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
@@ -85,7 +86,7 @@ def previous_releases(
 
     A release that was rolled back is passed over.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "environments": list(environment_ids),
         "release": release.pk,
         "project": release.project_id,

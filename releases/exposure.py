@@ -1,13 +1,13 @@
 """What errors are counted per: sums of minute counters, and the source that serves.
 
-Posted traffic is whole; sessions are whole where the SDK counts them; transactions are
-a sample, weighted by its rate. Sources are never mixed in one comparison. Rates and
-shares are 0-1, None where nothing is known.
+Sources are never mixed in one comparison. Rates and shares are 0-1, None where nothing
+is known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from releases.baseline import EXPOSURE, PREFERENCE
 from releases.models import Watch
 
 Source = Watch.Source
@@ -42,7 +42,9 @@ class Counts:
 
     def exposure(self, source: str) -> float:
         """What the errors are counted per; 0.0 without a denominator."""
-        return float(getattr(self, EXPOSURE[source])) if source in EXPOSURE else 0.0
+        if source == Source.NONE:
+            return 0.0
+        return float(getattr(self, EXPOSURE[Source(source)]))
 
     def error_rate(self, source: str) -> float | None:
         """Errors per unit of exposure."""
@@ -50,13 +52,7 @@ class Counts:
         return self.errors / exposure if exposure > 0 else None
 
 
-# Best first: the column that holds the exposure, and that of its minutes.
-EXPOSURE: Mapping[str, str] = {
-    Source.TRAFFIC: "traffic",
-    Source.SESSIONS: "sessions",
-    Source.REQUESTS: "requests",
-}
-MINUTES: Mapping[str, str] = {
+MINUTES = {
     Source.TRAFFIC: "traffic_minutes",
     Source.SESSIONS: "session_minutes",
     Source.REQUESTS: "request_minutes",
@@ -72,23 +68,21 @@ SUMS = """
 
 def source_of(counts: Iterable[Counts]) -> str:
     """The source that serves as denominator for all of these; see COVERED."""
-    covered = {source: 1.0 for source in EXPOSURE}
+    covered = dict.fromkeys(PREFERENCE, 1.0)
     known = False
     for one in counts:
-        minutes = {source: getattr(one, MINUTES[source]) for source in EXPOSURE}
+        minutes = {source: getattr(one, name) for source, name in MINUTES.items()}
         fullest = max(minutes.values())
         if fullest:
             known = True
-            for source in EXPOSURE:
+            for source in PREFERENCE:
                 covered[source] = min(covered[source], minutes[source] / fullest)
     best = max(covered, key=lambda source: covered[source])
     if not known or not covered[best]:
         return Source.NONE
-    return next((s for s in EXPOSURE if covered[s] >= COVERED), best)
+    return next((s for s in PREFERENCE if covered[s] >= COVERED), best)
 
 
 def free_of(part: float, whole: float) -> float | None:
     """The share of the whole that is not the part."""
     return max(1 - part / whole, 0.0) if whole > 0 else None
-
-

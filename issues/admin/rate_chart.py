@@ -165,4 +165,3 @@ def _text(value: float | None, unit: str | None) -> str:
     if unit is None:
         return f"{value:,.0f} errors"
     return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
-

@@ -162,7 +162,9 @@ def _counts(rows: QuerySet[Any], column: str) -> dict[int, int]:
     return dict(rows.order_by().values_list(column).annotate(Count("pk")))
 
 
-def last_deploys(release_ids: Sequence[int], places: Sequence[int]) -> dict[int, Deploy]:
+def last_deploys(
+    release_ids: Sequence[int], places: Sequence[int]
+) -> dict[int, Deploy]:
     """The last deploy of each release to one of these environments."""
     rows = (
         Deploy.objects.filter(release__in=release_ids, environment__in=places)

@@ -121,9 +121,7 @@ class Digest:
         self.known.networks.remember(written.networks)
         self.context.public_keys |= written.public_keys
 
-    def _digest(
-        self, ids: Sequence[int], run_id: int
-    ) -> tuple[BatchResult, Written]:
+    def _digest(self, ids: Sequence[int], run_id: int) -> tuple[BatchResult, Written]:
         self.context.refresh()
         # A batch is a hundred thousand dicts without cycles, all dead at its end: the
         # collector would walk them again and again (a third of the time, measured).

@@ -91,9 +91,7 @@ def write(
         {key: (n, 0) for key, n in Counter(f.key_id for f in fresh).items()}, now
     )
     issue_ids = {item.issue.root_id for item in grouped}
-    return Written(
-        len(grouped), duplicates, issue_ids, tally.tags, networks, in_pages
-    )
+    return Written(len(grouped), duplicates, issue_ids, tally.tags, networks, in_pages)
 
 
 def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], int]:

@@ -71,7 +71,10 @@ def test_deploys_are_marked_and_told_by_their_hour() -> None:
     other = Deploy(release=Release(pk=3, version="v3"), started_at=START + HOUR)
     chart = rate_chart("", health([(1, 10.0), (1, 10.0)]), [mine, other])
 
-    assert [(mark.x, mark.own) for mark in chart.marks] == [(250.0, True), (500.0, False)]
+    assert [(mark.x, mark.own) for mark in chart.marks] == [
+        (250.0, True),
+        (500.0, False),
+    ]
     assert "25 Nov 00:00 UTC: v2 10.0%, &lt;v2&gt; deployed</title>" in chart.columns
 
 

@@ -38,9 +38,7 @@ def production() -> Environment:
     return make_environment(make_project(name="The shop"))
 
 
-def pair(
-    environment: Environment, old: dict[str, Any], new: dict[str, Any]
-) -> Release:
+def pair(environment: Environment, old: dict[str, Any], new: dict[str, Any]) -> Release:
     """The second of two releases with these counters."""
     first_seen = NOW - timedelta(hours=5)
     before = make_release(environment.project, "1.0.0", first_seen=first_seen)

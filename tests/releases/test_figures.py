@@ -225,7 +225,9 @@ def test_tenants_have_rates_where_their_requests_are_counted(
 ) -> None:
     release, acme, beta = release_in(production, "1"), make_tenant(), make_tenant()
     tenant_minute(release, production, acme.pk, errors=2, traffic=8.0)
-    tenant_minute(release, production, acme.pk, errors=0, traffic=32.0, minute=NOW - HOUR)
+    tenant_minute(
+        release, production, acme.pk, errors=0, traffic=32.0, minute=NOW - HOUR
+    )
     tenant_minute(release, production, beta.pk, errors=3)
     tenant_minute(release, production, make_tenant().pk, traffic=7.0)
 
