@@ -66,6 +66,7 @@ class ProjectKeySerializer(ConstrainedSerializer):
             "public_key",
             "dsn",
             "is_active",
+            "is_public",
             "allowed_origins",
             "rate_limit_count",
             "rate_limit_seconds",
