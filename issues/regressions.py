@@ -21,15 +21,28 @@ _VERSION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """A release as far as its order is concerned."""
+    """A release as far as its order is concerned.
+
+    ``first_deployed_at`` and ``deployed_at`` are its first and last deploy to the
+    event's environment, without those that carried out a rollback. ``rolled_back``:
+    its last deploy there was taken back.
+    """
 
     version: str
     first_seen: datetime
     released_at: datetime | None = None
+    first_deployed_at: datetime | None = None
+    deployed_at: datetime | None = None
+    rolled_back: bool = False
 
     @property
     def date(self) -> datetime:
         return self.released_at or self.first_seen
+
+    @property
+    def began(self) -> datetime:
+        """Since when it was out, for all that is known."""
+        return min(self.date, self.first_deployed_at or self.date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +72,14 @@ def is_regression(
     ``resolution`` is ``now``, ``in_release`` or ``in_next_release``;
     ``resolution_release`` is the release with the fix (in_release), or the newest
     one when the issue was resolved (in_next_release). None: not named, or deleted.
-    An event of a release older than the fix never reopens; where the order cannot be
-    known the event reopens, and the reason says so.
+    An event of a release older than the fix never reopens, nor one of a release that
+    was rolled back; where the order cannot be known the event reopens, and the reason
+    says so.
     """
+    if event_release is not None and event_release.rolled_back:
+        return Regression(
+            False, f"It happened in {event_release.version}, which was rolled back."
+        )
     if resolution not in {IN_RELEASE, IN_NEXT_RELEASE}:
         return Regression(True, "It happened again after it was resolved.")
     if event_release is None:
@@ -101,7 +119,7 @@ def _after_fix(event: Shipped, fix: Shipped | None) -> Regression:
 def _after_next(
     event: Shipped, newest: Shipped | None, resolved_at: datetime
 ) -> Regression:
-    if event.date <= resolved_at or (newest and event.version == newest.version):
+    if event.began <= resolved_at or (newest and event.version == newest.version):
         return Regression(
             False, f"{event.version} was there before the issue was resolved."
         )
@@ -134,6 +152,15 @@ def order_of(first: Shipped, second: Shipped) -> Order | None:
     return None
 
 
+def _by_deploy(first: Shipped, second: Shipped) -> Order | None:
+    """Both were deployed to the event's environment: what was shipped last is newer,
+    such as a hotfix of an older line.
+    """
+    if first.deployed_at is None or second.deployed_at is None:
+        return None
+    return _sign(first.deployed_at, second.deployed_at, "deploy order")
+
+
 def _by_package_version(first: Shipped, second: Shipped) -> Order | None:
     """Both are ``package@1.2.3`` of one package: installed copies live side by side,
     so the number says more than the day that one was first seen.
@@ -157,8 +184,8 @@ def _by_first_seen(first: Shipped, second: Shipped) -> Order | None:
     return _sign(first.date, second.date, "first sight")
 
 
-# Deploy order per environment, once deploys are recorded, goes before all of these.
 WITNESSES: tuple[Callable[[Shipped, Shipped], Order | None], ...] = (
+    _by_deploy,
     _by_package_version,
     _by_release_date,
     _by_bare_version,

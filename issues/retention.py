@@ -13,7 +13,15 @@ from issues.models import (
     Outcome,
     SeenEvent,
 )
-from releases.models import ReleaseMinute, SessionState, TenantMinute
+from releases.models import (
+    Evaluation,
+    ReleaseMinute,
+    ReleaseNetwork,
+    ReleaseUser,
+    SessionState,
+    TenantMinute,
+    TrafficMinute,
+)
 from tenants.models import KeyMinute
 
 PIECE = 20_000
@@ -22,9 +30,13 @@ FIXED = [
     (IssueMinute._meta.db_table, "minute", timedelta(hours=48)),
     (SessionState._meta.db_table, "minute", timedelta(hours=48)),
     (KeyMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (TrafficMinute._meta.db_table, "minute", timedelta(hours=48)),
     (ReleaseMinute._meta.db_table, "minute", timedelta(days=15)),
     (TenantMinute._meta.db_table, "minute", timedelta(days=15)),
+    (ReleaseNetwork._meta.db_table, "first_seen", timedelta(days=15)),
+    (ReleaseUser._meta.db_table, "day", timedelta(days=15)),
     (Outcome._meta.db_table, "minute", timedelta(days=30)),
+    (Evaluation._meta.db_table, "at", timedelta(days=90)),
     (IssueHour._meta.db_table, "hour", timedelta(days=396)),
 ]
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from issues import history, hitlist
 from issues.models import Issue, IssueActivity, IssueStats
 from issues.regressions import Shipped, is_regression
+from releases.deploy_order import Deployed, Place, deployed
 from releases.models import Release
 from tenants.audit import SYSTEM, Actor
 from tenants.refusals import Refusal
@@ -251,17 +252,16 @@ def regress(hits: Sequence[Hit], now: datetime) -> list[IssueActivity]:
     rows = list(
         Issue.objects.shown()
         .filter(pk__in=roots.values(), status=Status.RESOLVED)
-        .select_related("resolution_release")
         .select_for_update(of=("self",), no_key=True)
         .order_by("pk")
     )
     if not rows:
         return []
-    releases = Release.objects.in_bulk({release for _, release, _ in hits if release})
+    shipped = _shipped({hit[1:] for hit in hits}, rows)
     steps: dict[int, Step] = {}
     for row in rows:
         seen = sorted({hit[1:] for hit in hits if roots.get(hit[0]) == row.pk})
-        step = _regression(row, seen, releases, now)
+        step = _regression(row, seen, shipped, now)
         if step:
             steps[row.pk] = step
     back = [row for row in rows if row.pk in steps]
@@ -270,17 +270,16 @@ def regress(hits: Sequence[Hit], now: datetime) -> list[IssueActivity]:
 
 def _regression(
     issue: Issue,
-    seen: Iterable[tuple[int, int]],
-    releases: Mapping[int, Release],
+    seen: Iterable[Place],
+    shipped: Mapping[Place, Shipped],
     now: datetime,
 ) -> "Step | None":
     """The step for the first (release, environment) that brings the issue back."""
-    fix = issue.resolution_release
+    fix_id = issue.resolution_release_id or 0
     for release_id, environment_id in seen:
-        release = releases.get(release_id)
-        judged = is_regression(
-            issue.resolution, _shipped(release), _shipped(fix), issue.status_changed
-        )
+        release = shipped.get((release_id, environment_id))
+        fix = shipped.get((fix_id, environment_id))
+        judged = is_regression(issue.resolution, release, fix, issue.status_changed)
         if judged.reopens:
             data = {
                 "release": release and release.version,
@@ -292,10 +291,32 @@ def _regression(
     return None
 
 
-def _shipped(release: Release | None) -> Shipped | None:
-    if release is None:
-        return None
-    return Shipped(release.version, release.first_seen, release.released_at)
+def _shipped(seen: Collection[Place], issues: Iterable[Issue]) -> dict[Place, Shipped]:
+    """The releases of the events and of the fixes, in the events' environments."""
+    environments = {environment for _, environment in seen}
+    fixes = {row.resolution_release_id for row in issues if row.resolution_release_id}
+    wanted = {*seen, *((fix, place) for fix in fixes for place in environments)}
+    ids = {release_id for release_id, _ in wanted if release_id}
+    releases = Release.objects.in_bulk(ids) if ids else {}
+    order = deployed(releases, environments)
+    return {
+        (release_id, environment_id): _in_order(
+            releases[release_id], order.get((release_id, environment_id), Deployed())
+        )
+        for release_id, environment_id in wanted
+        if release_id in releases
+    }
+
+
+def _in_order(release: Release, order: Deployed) -> Shipped:
+    return Shipped(
+        release.version,
+        release.first_seen,
+        release.released_at,
+        order.first,
+        order.last,
+        order.rolled_back,
+    )
 
 
 @dataclass(frozen=True, slots=True)

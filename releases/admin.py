@@ -1,18 +1,9 @@
-"""Releases and environments: made by CI or by the first event that names them."""
+"""Environments: made by CI or by the first event that names them."""
 
 from django.contrib import admin
 
-from releases.models import Environment, Release
+from releases.models import Environment
 from tenants.audited import ReadOnlyAdmin
-
-
-@admin.register(Release)
-class ReleaseAdmin(ReadOnlyAdmin):
-    list_display = ("version", "project", "first_seen", "released_at")
-    list_display_links = None
-    list_filter = ("project",)
-    list_select_related = ("project",)
-    search_fields = ("version",)
 
 
 @admin.register(Environment)

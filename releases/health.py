@@ -3,17 +3,21 @@
 Minutes are minutes since 1970 (UTC) of occurred time; id 0 means "none named".
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import connection
 
-from releases.models import SessionState
+from releases.models import ReleaseNetwork, SessionState
 from tenants.arrays import columns
 
 ReleaseKey = tuple[int, int, int, int]  # project, release, environment, minute
 TenantKey = tuple[int, int, int, int, int]  # … and tenant
+NetworkKey = tuple[int, int, str]  # release, environment, network
+UserKey = tuple[int, int, int, int]  # release, environment, day since 1970, user
 
 
 @dataclass(slots=True)
@@ -23,6 +27,7 @@ class ReleaseCounts:
     events: int = 0
     errors: int = 0
     unhandled: int = 0
+    errors_public: int = 0
     transactions: int = 0
     requests: float = 0.0
     sessions: int = 0
@@ -33,12 +38,16 @@ class ReleaseCounts:
 
 
 COUNTS = ReleaseCounts.__slots__
+_counted = attrgetter(*COUNTS)
 STATE_COUNTS = {
     SessionState.State.ERRORED: "sessions_errored",
     SessionState.State.ABNORMAL: "sessions_abnormal",
     SessionState.State.UNHANDLED: "sessions_unhandled",
     SessionState.State.CRASHED: "sessions_crashed",
 }
+# What ends "crash-free". Browsers cannot crash: their SDK says "unhandled" since its
+# version 11 for what earlier ones called "crashed".
+CRASHES = frozenset({SessionState.State.UNHANDLED, SessionState.State.CRASHED})
 
 # Counts stop at the largest integer: buckets of sessions are public input, and one
 # that overflowed would take its whole batch along.
@@ -64,12 +73,39 @@ ON CONFLICT (release_id, environment_id, minute, tenant_id) DO UPDATE SET
     errors = old.errors + excluded.errors, requests = old.requests + excluded.requests
 """
 
+# Rows that are there take no place of the cap.
+ADD_NETWORKS = f"""
+INSERT INTO releases_releasenetwork (release_id, environment_id, network, first_seen)
+SELECT r, e, n, %s FROM (
+    SELECT r, e, n, row_number() OVER (PARTITION BY r, e ORDER BY n) AS place
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS row (r, e, n)
+    WHERE NOT EXISTS (SELECT 1 FROM releases_releasenetwork
+        WHERE release_id = r AND environment_id = e AND network = n)
+) AS fresh
+WHERE place + (SELECT count(*) FROM releases_releasenetwork
+    WHERE release_id = r AND environment_id = e) <= {ReleaseNetwork.CAP}
+ON CONFLICT DO NOTHING
+"""
+# Two statements, because DO UPDATE would lock and write the row of every user who
+# comes back.
+ADD_USERS = """
+INSERT INTO releases_releaseuser AS old
+    (release_id, environment_id, day, "user", crashed)
+SELECT r, e, date '1970-01-01' + d, u, {crashed}
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[]) AS row (r, e, d, u)
+ON CONFLICT (release_id, environment_id, day, "user") {conflict}
+"""
+ADD_NEW_USERS = ADD_USERS.format(crashed="false", conflict="DO NOTHING")
+ADD_CRASHED_USERS = ADD_USERS.format(
+    crashed="true", conflict="DO UPDATE SET crashed = true WHERE NOT old.crashed"
+)
+
 
 def add_release_minutes(rows: Mapping[ReleaseKey, ReleaseCounts]) -> None:
     """Add to ReleaseMinute; sorted, so that two workers never deadlock."""
     if not rows:
         return
-    ordered = [(*key, *astuple(rows[key])) for key in sorted(rows)]
+    ordered = [(*key, *_counted(rows[key])) for key in sorted(rows)]
     with connection.cursor() as cursor:
         cursor.execute(ADD_RELEASE_MINUTES, columns(ordered))
 
@@ -81,6 +117,25 @@ def add_tenant_minutes(rows: Mapping[TenantKey, tuple[int, float]]) -> None:
     ordered = [(*key, *rows[key]) for key in sorted(rows)]
     with connection.cursor() as cursor:
         cursor.execute(ADD_TENANT_MINUTES, columns(ordered))
+
+
+def add_networks(networks: Sequence[NetworkKey], now: datetime) -> None:
+    """Store networks, sorted, up to CAP of a release and environment."""
+    if not networks:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_NETWORKS, [now, *columns(networks)])
+
+
+def add_users(users: Mapping[UserKey, bool]) -> None:
+    """Add who had sessions; the values tell whether one of them crashed."""
+    if not users:
+        return
+    crashed = sorted(key for key in users if users[key])
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_NEW_USERS, columns(sorted(users)))
+        if crashed:
+            cursor.execute(ADD_CRASHED_USERS, columns(crashed))
 
 
 @dataclass(slots=True)

@@ -174,7 +174,8 @@ class Shop:
 
     def post_traffic(self) -> None:
         """Tell every ten seconds how many requests the minute has had so far."""
-        minute, counted, since = _this_minute(), {}, time.monotonic()
+        counted: dict[str, float] = {}
+        minute, since = _this_minute(), time.monotonic()
         while not self.stopped.wait(POST_SECONDS):
             now = time.monotonic()
             requests = REQUESTS_PER_MINUTE * (now - since) / 60

@@ -270,6 +270,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
+        "ExposureSourceEnum": "releases.models.Watch.Source",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StatusEnum": "issues.models.Issue.Status",
     },

@@ -14,6 +14,7 @@ from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
+from releases.api.health import ReleaseHealthView, ReleaseTenantsView
 from releases.api.releases import EnvironmentViewSet, ReleaseViewSet
 from releases.api.traffic import TrafficViewSet
 from releases.sentry_api.base import no_such_path
@@ -84,6 +85,7 @@ sentry = [
     ),
     re_path("", no_such_path),
 ]
+health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -92,6 +94,8 @@ urlpatterns = [
         ReleaseCommitViewSet.as_view({"get": "list", "put": "update"}),
     ),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
+    re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"

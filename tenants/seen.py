@@ -1,7 +1,7 @@
 """Tenants that events name: found, or made when first seen, within the key's cap."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -82,6 +82,15 @@ def events_since(key_id: int, since: datetime) -> int:
         total=Sum("events")
     )["total"]
     return total or 0
+
+
+def mark_public(key_ids: Collection[int]) -> None:
+    """Note that browsers send with these keys: they stand in web pages."""
+    hidden = ProjectKey.objects.filter(pk__in=key_ids, is_public=False)
+    # Locked in id order: two workers may find out at once.
+    ids = list(hidden.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if ids:
+        ProjectKey.objects.filter(pk__in=ids).update(is_public=True)
 
 
 def mark_seen(tenant_ids: set[int], now: datetime) -> None:

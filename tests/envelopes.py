@@ -68,6 +68,8 @@ def put(
     kind: str = "envelope",
     received: datetime | None = None,
     query: str = "",
+    remote_addr: str = "203.0.113.9",
+    origin: str = "",
 ) -> InboxEnvelope:
     """Accept a body as ingest does."""
     return InboxEnvelope.objects.create(
@@ -75,9 +77,9 @@ def put(
         key_id=key.pk,
         kind=kind,
         received=received or timezone.now(),
-        remote_addr="203.0.113.9",
+        remote_addr=remote_addr,
         user_agent="test",
-        origin="",
+        origin=origin,
         query=query,
         size=len(body),
         body=zstandard.compress(body),

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +22,15 @@ from issues.models import (
     IssueTenant,
     Level,
 )
-from releases.models import Commit, Deploy, Environment, Release
+from releases.models import (
+    Commit,
+    Deploy,
+    Environment,
+    Release,
+    ReleaseMinute,
+    Rollback,
+    Watch,
+)
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
@@ -94,28 +102,57 @@ def make_environment(project: Project, name: str = "production") -> Environment:
 
 
 def make_commit(release: Release, position: int = 0, **fields: Any) -> Commit:
-    sha = f"{next(_numbers):040x}"
+    defaults = {
+        "sha": uuid4().hex,
+        "message": f"Change {next(_numbers)}",
+        "author_name": "Ann",
+        "author_email": "ann@example.com",
+    }
     return Commit.objects.create(
-        release=release, position=position, **{"sha": sha, **fields}
+        release=release, position=position, **{**defaults, **fields}
     )
 
 
 def make_deploy(
     release: Release | None = None,
-    environment: Environment | None = None,
+    environment: Environment | str = "production",
     **fields: Any,
 ) -> Deploy:
-    """A deploy without a watch, to production."""
+    """A deploy of a release, just started."""
     release = release or make_release(make_project())
-    if environment is None:
+    if isinstance(environment, str):
         environment, _ = Environment.objects.get_or_create(
-            project=release.project, name="production"
+            project=release.project, name=environment
         )
     return Deploy.objects.create(
         project=release.project,
         release=release,
         environment=environment,
         **{"started_at": timezone.now(), **fields},
+    )
+
+
+def make_watch(deploy: Deploy | None = None, **fields: Any) -> Watch:
+    deploy = deploy or make_deploy()
+    defaults = {"opened_at": deploy.started_at, "due_at": deploy.started_at}
+    return Watch.objects.create(deploy=deploy, **{**defaults, **fields})
+
+
+def make_rollback(deploy: Deploy, **fields: Any) -> Rollback:
+    defaults = {"state": Rollback.State.VERIFIED, "idempotency_key": uuid4()}
+    return Rollback.objects.create(deploy=deploy, **{**defaults, **fields})
+
+
+def make_minute(
+    release: Release | None, environment: Environment, minute: datetime, **counts: Any
+) -> ReleaseMinute:
+    """Counters of a minute; ``release`` None: of events that name none."""
+    return ReleaseMinute.objects.create(
+        project_id=environment.project_id,
+        release_id=release.pk if release else 0,
+        environment_id=environment.pk,
+        minute=minute.replace(second=0, microsecond=0),
+        **counts,
     )
 
 

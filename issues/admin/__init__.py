@@ -1,5 +1,21 @@
 """The admin pages of issues; Django's autodiscovery registers them from here."""
 
-from issues.admin import dead_letters, event_page, hit_list, issues, rules, tenants
+from issues.admin import (
+    dead_letters,
+    event_page,
+    hit_list,
+    issues,
+    releases,
+    rules,
+    tenants,
+)
 
-__all__ = ["dead_letters", "event_page", "hit_list", "issues", "rules", "tenants"]
+__all__ = [
+    "dead_letters",
+    "event_page",
+    "hit_list",
+    "issues",
+    "releases",
+    "rules",
+    "tenants",
+]

@@ -21,7 +21,7 @@ from issues.digest import claim, write
 from issues.digest.claim import Journal, Run
 from issues.digest.context import DigestContext
 from issues.digest.parse import Parcel, open_envelope
-from issues.digest.store import KnownTags
+from issues.digest.write import Known, Written
 from issues.models.inbox import ClaimedEnvelope
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Digest:
         self.batch_size = batch_size
         self.journal = Journal()
         self.context = DigestContext()
-        self.known_tags = KnownTags()
+        self.known = Known()
         self._partitions_checked: date | None = None
         self._to_forget: list[int] = []
 
@@ -90,11 +90,11 @@ class Digest:
                 if not ids:
                     return BatchResult()
                 run_id = self.journal.note(ids)
-                result, tags = self._digest(ids, run_id)
+                result, written = self._digest(ids, run_id)
         except Exception as error:
             self._rolled_back(run_id, error)
             return self._halve(ids, error)
-        self.known_tags.remember(tags)
+        self._remember(written)
         return result
 
     def _these(self, ids: Sequence[int], run_id: int = 0) -> BatchResult | None:
@@ -108,16 +108,20 @@ class Digest:
                     self.journal.restart(run_id)
                 else:
                     run_id = self.journal.note(ids)
-                result, tags = self._digest(locked, run_id)
+                result, written = self._digest(locked, run_id)
         except Exception as error:
             self._rolled_back(run_id, error)
             return self._halve(ids, error)
-        self.known_tags.remember(tags)
+        self._remember(written)
         return result
 
-    def _digest(
-        self, ids: Sequence[int], run_id: int
-    ) -> tuple[BatchResult, set[tuple[int, str, str]]]:
+    def _remember(self, written: Written) -> None:
+        """The batch is committed: the next need not store the same again."""
+        self.known.tags.remember(written.tags)
+        self.known.networks.remember(written.networks)
+        self.context.public_keys |= written.public_keys
+
+    def _digest(self, ids: Sequence[int], run_id: int) -> tuple[BatchResult, Written]:
         self.context.refresh()
         # A batch is a hundred thousand dicts without cycles, all dead at its end: the
         # collector would walk them again and again (a third of the time, measured).
@@ -129,7 +133,7 @@ class Digest:
 
     def _digest_taken(
         self, rows: Sequence[ClaimedEnvelope], run_id: int
-    ) -> tuple[BatchResult, set[tuple[int, str, str]]]:
+    ) -> tuple[BatchResult, Written]:
         parcels, dead = [], 0
         for row in rows:
             try:
@@ -138,12 +142,12 @@ class Digest:
                 logger.warning("envelope %s is a dead letter: %s", row.id, error)
                 _bury_taken(row, error)
                 dead += 1
-        written = write.write(parcels, self.context, self.known_tags, timezone.now())
+        written = write.write(parcels, self.context, self.known, timezone.now())
         claim.forget_in_batch(run_id)
         result = BatchResult(
             len(rows), written.events, written.duplicates, dead, written.issue_ids
         )
-        return result, written.tags
+        return result, written
 
     def _open(self, row: ClaimedEnvelope) -> Parcel:
         rules = self.context.projects.get(row.project_id)

@@ -49,11 +49,12 @@ class ProjectRules:
 
 @dataclass(slots=True)
 class DigestContext:
-    """Projects and limited keys by id, as of the last reading."""
+    """Projects, limited keys and those in web pages by id, as of the last reading."""
 
     read_at: float = float("-inf")
     projects: dict[int, ProjectRules] = field(default_factory=dict)
     limits: dict[int, KeyLimit] = field(default_factory=dict)
+    public_keys: set[int] = field(default_factory=set)
 
     def refresh(self) -> None:
         """Read the tables again when the last reading is older than 10 s."""
@@ -77,11 +78,13 @@ class DigestContext:
             )
             for project in Project.objects.all()
         }
+        keys = list(ProjectKey.objects.exclude(rate_limit_count=None, is_public=False))
         self.limits = {
             key.pk: KeyLimit(key.rate_limit_count, key.rate_limit_seconds)
-            for key in ProjectKey.objects.exclude(rate_limit_count=None)
+            for key in keys
             if key.rate_limit_count is not None and key.rate_limit_seconds
         }
+        self.public_keys = {key.pk for key in keys if key.is_public}
         self.read_at = monotonic()
 
     def forget(self) -> None:

@@ -54,6 +54,7 @@ class ReadyEvent:
     grouping: Grouping
     fingerprint: UUID
     body: bytes
+    remote_addr: str
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Parcel:
     project_id: int
     key_id: int
     received: datetime
+    from_page: bool  # a browser sent it
     events: list[ReadyEvent] = field(default_factory=list)
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
@@ -73,7 +75,7 @@ class Parcel:
 def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
     """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
     body = _decompressor.decompress(row.body)
-    parcel = Parcel(row.project_id, row.key_id, row.received)
+    parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
     if row.kind == "envelope":
         _open_items(parcel, row, body, rules)
     elif row.kind == "store":
@@ -192,8 +194,15 @@ def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> Rea
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
-    fingerprint = UUID(grouping.hash)
-    return ReadyEvent(event, row.project_id, row.key_id, grouping, fingerprint, body)
+    return ReadyEvent(
+        event,
+        row.project_id,
+        row.key_id,
+        grouping,
+        UUID(grouping.hash),
+        body,
+        row.remote_addr,
+    )
 
 
 def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:

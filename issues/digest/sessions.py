@@ -1,10 +1,11 @@
 """Reads session and sessions items: who started, and what went wrong."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from issues.clean import parse_time
+from issues.clean import parse_time, scalar_text
 from issues.digest.clock import Clock
 from tenants.names import one_line
 
@@ -17,7 +18,10 @@ MAX_QUANTITY = 10_000_000
 
 @dataclass(slots=True)
 class SessionState:
-    """One update of one session; ``rank`` 0 is healthy, 4 crashed."""
+    """One update of one session; ``rank`` 0 is healthy, 4 crashed.
+
+    ``user`` is a 64-bit hash of who had it, 0 where it names nobody.
+    """
 
     sid: UUID
     init: bool
@@ -25,6 +29,7 @@ class SessionState:
     minute: int
     release: str
     environment: str
+    user: int = 0
 
 
 @dataclass(slots=True)
@@ -58,7 +63,17 @@ def read_session(payload: dict[str, Any], clock: Clock) -> SessionState | None:
         minute=clock.minute(started),
         release=named[0],
         environment=named[1],
+        user=_user(payload.get("did")),
     )
+
+
+def _user(did: Any) -> int:
+    """The id that the SDK gives a user, hashed: it may be an address of mail."""
+    text = scalar_text(did)
+    if not text:
+        return 0
+    digest = blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def _rank(payload: dict[str, Any]) -> int:

@@ -14,10 +14,19 @@ from uuid import UUID
 
 from django.db import connection
 
+from issues.digest.networks import network_of
 from issues.digest.resolve import LEVELS, IssueRef
 from issues.models import IssueStats, IssueTag, Level
 from issues.normal_event import NormalEvent
-from releases.health import ReleaseCounts, ReleaseKey, TenantKey
+from releases.health import (
+    CRASHES,
+    NetworkKey,
+    ReleaseCounts,
+    ReleaseKey,
+    SessionUpdate,
+    TenantKey,
+    UserKey,
+)
 from tenants.arrays import columns
 
 COPY_EVENTS = """
@@ -101,6 +110,8 @@ ON CONFLICT (project_id, key_id, minute, category, reason)
 DO UPDATE SET quantity = old.quantity + excluded.quantity
 """
 
+MINUTES_A_DAY = 24 * 60
+
 
 @dataclass(slots=True)
 class GroupedEvent:
@@ -116,7 +127,9 @@ class GroupedEvent:
     environment_id: int
     tenant_id: int
     path_weight: float
-    kept: bool  # False: counted, but its body is over the key's limit
+    remote_addr: str
+    public: bool  # sent with a key that stands in web pages
+    kept: bool = True  # False: counted, but its body is over the key's limit
 
 
 @dataclass(slots=True)
@@ -136,6 +149,8 @@ class Tally:
 
     releases: dict[ReleaseKey, ReleaseCounts] = field(default_factory=dict)
     tenants: dict[TenantKey, tuple[int, float]] = field(default_factory=dict)
+    networks: set[NetworkKey] = field(default_factory=set)
+    session_users: dict[UserKey, bool] = field(default_factory=dict)
     minutes: dict[tuple[int, int, int, int, int], list[float]] = field(
         default_factory=dict
     )
@@ -172,6 +187,11 @@ class Tally:
             return
         counts.errors += 1
         counts.unhandled += not item.event.handled
+        if item.public:
+            counts.errors_public += 1
+            if item.release_id and item.remote_addr:
+                network = network_of(item.remote_addr)
+                self.networks.add((item.release_id, item.environment_id, network))
         if item.tenant_id:
             self.add_tenant((*key, item.tenant_id), errors=1)
 
@@ -180,6 +200,12 @@ class Tally:
     ) -> None:
         before = self.tenants.get(key, (0, 0.0))
         self.tenants[key] = (before[0] + errors, before[1] + requests)
+
+    def add_user(self, session: SessionUpdate, user: int) -> None:
+        day = session.minute // MINUTES_A_DAY
+        key = (session.release_id, session.environment_id, day, user)
+        crashed = session.state in CRASHES
+        self.session_users[key] = crashed or self.session_users.get(key, False)
 
     def _add_issue(self, item: GroupedEvent, level: int, seconds: float) -> None:
         issue_id, tenant_id, event = item.issue.issue_id, item.tenant_id, item.event

@@ -1,7 +1,7 @@
 """From opened envelopes to rows: resolve names, group, copy events, add counters."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from issues import families, workflow
 from issues.digest import resolve, store
 from issues.digest.context import DigestContext, KeyLimit
+from issues.digest.networks import KnownNetworks
 from issues.digest.parse import Parcel, ReadyEvent
 from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
@@ -16,7 +17,7 @@ from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
 from issues.models import Issue
 from releases import health, seen
-from releases.health import ReleaseCounts
+from releases.health import NetworkKey, ReleaseCounts
 from tenants import seen as tenants_seen
 
 Name = tuple[int, str]  # project id and version or environment
@@ -24,12 +25,22 @@ Name = tuple[int, str]  # project id and version or environment
 
 @dataclass(slots=True)
 class Written:
-    """What one batch wrote; ``tags`` are known once it is committed."""
+    """What one batch wrote; ``Known`` holds for the next once it is committed."""
 
     events: int = 0
     duplicates: int = 0
     issue_ids: set[int] = field(default_factory=set)
     tags: set[tuple[int, str, str]] = field(default_factory=set)
+    networks: list[NetworkKey] = field(default_factory=list)
+    public_keys: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Known:
+    """What this process has stored already."""
+
+    tags: KnownTags = field(default_factory=KnownTags)
+    networks: KnownNetworks = field(default_factory=KnownNetworks)
 
 
 @dataclass(slots=True)
@@ -48,17 +59,17 @@ class Names:
 
 
 def write(
-    parcels: Sequence[Parcel],
-    context: DigestContext,
-    known_tags: KnownTags,
-    now: datetime,
+    parcels: Sequence[Parcel], context: DigestContext, known: Known, now: datetime
 ) -> Written:
     """Write all that follows from the parcels, in the caller's transaction."""
     families.hold()
     tally = Tally()
+    in_pages = {p.key_id for p in parcels if p.from_page} - context.public_keys
+    if in_pages:
+        tenants_seen.mark_public(in_pages)
     fresh, duplicates = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
-    grouped = _group(fresh, names, context)
+    grouped = _group(fresh, names, context, context.public_keys | in_pages)
     _limit_bodies(grouped, context, tally, now)
     store.copy_events(grouped)
     for item in grouped:
@@ -67,9 +78,12 @@ def write(
     _count_requests(parcels, names, tally)
     _count_sessions(parcels, names, tally)
     _count_outcomes(parcels, tally)
-    store.add_counters(tally, known_tags)
+    store.add_counters(tally, known.tags)
     resolve.raise_levels(tally.levels)
     _regress(grouped, now)
+    networks = known.networks.unknown(tally.networks)
+    health.add_networks(networks, now)
+    health.add_users(tally.session_users)
     health.add_tenant_minutes(tally.tenants)
     health.add_release_minutes(tally.releases)
     tenants_seen.mark_seen(set(names.tenants.values()), now)
@@ -77,7 +91,7 @@ def write(
         {key: (n, 0) for key, n in Counter(f.key_id for f in fresh).items()}, now
     )
     issue_ids = {item.issue.root_id for item in grouped}
-    return Written(len(grouped), duplicates, issue_ids, tally.tags)
+    return Written(len(grouped), duplicates, issue_ids, tally.tags, networks, in_pages)
 
 
 def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], int]:
@@ -133,7 +147,10 @@ def _resolve_names(
 
 
 def _group(
-    fresh: Sequence[ReadyEvent], names: Names, context: DigestContext
+    fresh: Sequence[ReadyEvent],
+    names: Names,
+    context: DigestContext,
+    public_keys: Collection[int],
 ) -> list[GroupedEvent]:
     by_project: dict[int, dict[UUID, Newcomer]] = defaultdict(dict)
     for item in fresh:
@@ -157,7 +174,8 @@ def _group(
             environment_id=names.environments[item.project_id, item.event.environment],
             tenant_id=names.tenant(item.event.tenant),
             path_weight=context.projects[item.project_id].path_weight(item.event),
-            kept=True,
+            remote_addr=item.remote_addr,
+            public=item.key_id in public_keys,
         )
         for item in fresh
     ]
@@ -229,7 +247,10 @@ def _count_sessions(parcels: Sequence[Parcel], names: Names, tally: Tally) -> No
     updates = []
     for parcel in parcels:
         for session in parcel.sessions:
-            updates.append(_session_update(parcel.project_id, session, names))
+            update = _session_update(parcel.project_id, session, names)
+            updates.append(update)
+            if session.user:
+                tally.add_user(update, session.user)
         for bucket in parcel.buckets:
             _add_bucket(parcel.project_id, bucket, names, tally)
     for key, counted in health.count_sessions(updates).items():

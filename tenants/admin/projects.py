@@ -17,6 +17,7 @@ from tenants.models import Project, ProjectKey
 KEY_FIELDS = (
     ("label", "is_active"),
     "dsn",
+    "is_public",
     "allowed_origins",
     ("rate_limit_count", "rate_limit_seconds"),
     "new_tenants_per_hour",

@@ -74,6 +74,7 @@ class ProjectKeySerializer(ConstrainedSerializer):
             "public_key",
             "dsn",
             "is_active",
+            "is_public",
             "allowed_origins",
             "rate_limit_count",
             "rate_limit_seconds",

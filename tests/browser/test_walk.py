@@ -4,16 +4,20 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from issues.models import HitListEntry, Issue
 from tests.envelopes import event as payload_of
 from tests.factories import (
+    make_deploy,
     make_event,
     make_hit,
     make_issue,
+    make_minute,
     make_project,
+    make_release,
     make_tenant,
     make_user,
 )
@@ -168,6 +172,9 @@ def test_ticking_issues_shows_the_bulk_bar(
 def test_the_pages_fit_a_phone(
     opened: Page, severe: Issue, troubles: list[str]
 ) -> None:
+    release = make_release(severe.project, "shop@1.0.0+build.20261125.7f3a9c1d2e4b")
+    place = make_deploy(release).environment
+    make_minute(release, place, timezone.now(), errors=3, sessions=400)
     log_in(opened)
     opened.set_viewport_size({"width": 390, "height": 844})
 
@@ -176,6 +183,8 @@ def test_the_pages_fit_a_phone(
         "/admin/issues/issue/",
         f"/admin/issues/issue/{severe.pk}/change/",
         "/admin/issues/hitlistentry/",
+        "/admin/releases/release/",
+        f"/admin/releases/release/{release.pk}/change/",
     ):
         opened.goto(address)
         overflow = opened.evaluate(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,7 +28,14 @@ from issues.models import (
     Outcome,
     SeenEvent,
 )
-from releases.models import ReleaseMinute, TenantMinute
+from releases import health
+from releases.models import (
+    Release,
+    ReleaseMinute,
+    ReleaseNetwork,
+    ReleaseUser,
+    TenantMinute,
+)
 from tenants.audit import SYSTEM
 from tenants.models import Project, ProjectKey, Tenant
 from tests.envelopes import envelope, event, frame, item, put, put_event
@@ -390,6 +398,102 @@ def test_a_transaction_weighs_one_over_its_sample_rate(
     assert TenantMinute.objects.get().requests == 4.0
 
 
+def put_from_page(key: ProjectKey, remote_addr: str, **fields: Any) -> None:
+    body = envelope(item("event", event(**fields)))
+    put(key, body, origin="https://shop.example", remote_addr=remote_addr)
+
+
+def test_a_key_that_a_browser_sends_with_becomes_public(
+    key: ProjectKey, digest: Digest
+) -> None:
+    other = ProjectKey.objects.create(project=key.project)
+    put_from_page(key, "203.0.113.9")
+    put_event(other)
+    drain(digest)
+    public = ProjectKey.objects.order_by("pk").values_list("is_public", flat=True)
+    assert list(public) == [True, False]
+    assert digest.context.public_keys == {key.pk}
+
+
+def test_a_key_is_marked_public_again_when_its_batch_was_rolled_back(
+    key: ProjectKey, digest: Digest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_from_page(key, "203.0.113.9")
+
+    def fails(*_: object) -> None:
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "add_release_minutes", fails)
+        with pytest.raises(OperationalError):
+            digest.batch()
+    assert ProjectKey.objects.get().is_public is False
+    drain(digest)
+    assert ProjectKey.objects.get().is_public is True
+    assert ReleaseNetwork.objects.count() == 1
+
+
+def test_errors_of_public_keys_are_counted_apart(
+    key: ProjectKey, digest: Digest
+) -> None:
+    other = ProjectKey.objects.create(project=key.project)
+    put_from_page(key, "203.0.113.9")
+    put_from_page(key, "203.0.113.9", level="fatal")
+    put_from_page(key, "203.0.113.9", level="info")
+    put_event(key)  # a server may use the key of the pages
+    put_event(other)
+    drain(digest)
+    counts = ReleaseMinute.objects.aggregate(Sum("errors"), Sum("errors_public"))
+    assert counts == {"errors__sum": 4, "errors_public__sum": 3}
+
+
+def test_networks_are_kept_of_errors_from_pages(
+    key: ProjectKey, digest: Digest
+) -> None:
+    other = ProjectKey.objects.create(project=key.project)
+    put_from_page(key, "203.0.113.9")
+    put_from_page(key, "203.0.113.200")
+    put_from_page(key, "2001:db8:1:2::3")
+    put_from_page(key, "198.51.100.1", level="info")
+    put_from_page(key, "198.51.100.1", release=None)
+    put_from_page(key, "")
+    put(other, envelope(item("event", event())), remote_addr="192.0.2.1")
+    drain(digest)
+    networks = ReleaseNetwork.objects.order_by("network")
+    assert [row.network for row in networks] == ["2001:db8:1::/48", "203.0.113.0/24"]
+    assert networks[0].release_id == Release.objects.get().pk
+
+
+def test_networks_of_a_release_are_kept_up_to_the_cap(
+    key: ProjectKey, digest: Digest
+) -> None:
+    digest.batch_size = 40
+    for number in range(ReleaseNetwork.CAP + 20):
+        put_from_page(key, f"203.0.{number}.9")
+    drain(digest)
+    assert ReleaseNetwork.objects.count() == ReleaseNetwork.CAP
+
+
+def test_users_of_sessions_are_kept_by_day(key: ProjectKey, digest: Digest) -> None:
+    now = timezone.now()
+
+    def session(user: str | None, **fields: Any) -> bytes:
+        attrs = {"release": "web@1", "environment": "production"}
+        started = {"started": now.isoformat(), "attrs": attrs}
+        return item("session", {"sid": str(uuid4()), "did": user, **started, **fields})
+
+    put(key, envelope(session("ann", init=True, status="ok")))
+    put(key, envelope(session("ben", init=True, status="crashed")))
+    put(key, envelope(session("cid", init=True, status="exited", errors=2)))
+    put(key, envelope(session(None, init=True, status="crashed")))
+    drain(digest)
+    put(key, envelope(session("ann", status="unhandled")))
+    put(key, envelope(session("ben", init=True, status="ok")))
+    drain(digest)
+    rows = ReleaseUser.objects.values_list("crashed", "day")
+    assert sorted(rows) == [(False, now.date()), (True, now.date()), (True, now.date())]
+
+
 def test_segment_spans_are_requests_and_their_members_are_not(
     key: ProjectKey, digest: Digest
 ) -> None:
@@ -427,6 +531,7 @@ def test_a_batch_costs_a_fixed_number_of_queries(
     digest.batch()
     for number in range(40):
         put_event(key, tags={"tenant": "shop-1.example"}, user={"id": str(number)})
+        put_from_page(key, f"203.0.{number}.9")
     with pytest.MonkeyPatch.context():
         from_django = connection.queries_log
         from_django.clear()

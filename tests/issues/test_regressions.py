@@ -8,10 +8,19 @@ DAY = timedelta(days=1)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def release(version: str, seen: int = 0, released: int | None = None) -> Shipped:
-    """A release by the days after the first of the month."""
+def release(
+    version: str,
+    seen: int = 0,
+    released: int | None = None,
+    deployed: tuple[int, int] | None = None,
+    rolled_back: bool = False,
+) -> Shipped:
+    """A release by the days after the first of the month; ``deployed`` first and last
+    to the event's environment.
+    """
     date = None if released is None else START + released * DAY
-    return Shipped(version, START + seen * DAY, date)
+    first, last = (START + day * DAY for day in deployed) if deployed else (None, None)
+    return Shipped(version, START + seen * DAY, date, first, last, rolled_back)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,37 @@ def release(version: str, seen: int = 0, released: int | None = None) -> Shipped
         # Pre-releases come before the release.
         (release("app@2.0.0-rc.1", 9), release("app@2.0.0", 5), False),
         (release("app@2.0.0", 1), release("app@2.0.0-rc.1", 5), True),
+        # The order of deploys to the environment wins over all others.
+        (
+            release("app@2.1.0", 4, 4, deployed=(4, 4)),
+            release("app@2.0.1", 5, 5, deployed=(5, 5)),
+            False,
+        ),
+        (
+            release("app@1.9.9", 9, 4, deployed=(6, 6)),
+            release("app@2.0.0", 5, 5, deployed=(5, 5)),
+            True,
+        ),
+        # The last deploy counts: the old one was shipped again, or the fix was.
+        (release("a", 1, deployed=(1, 6)), release("fix", 5, deployed=(5, 5)), True),
+        (release("b", 6, deployed=(6, 6)), release("fix", 5, deployed=(5, 7)), False),
+        # Deployed together: the version decides.
+        (
+            release("app@1.9.9", 9, deployed=(5, 5)),
+            release("app@2.0.0", 5, deployed=(5, 5)),
+            False,
+        ),
+        # One of them was never deployed there: the other witnesses decide.
+        (release("a", 4, deployed=(9, 9)), release("fix", 5), False),
+        (release("newer", 6), release("fix", 5, deployed=(9, 9)), True),
+        # What was rolled back never reopens, though it was newer, or had the fix.
+        (
+            release("b", 6, deployed=(6, 6), rolled_back=True),
+            release("fix", 5, deployed=(5, 5)),
+            False,
+        ),
+        (release("fix", 5, rolled_back=True), release("fix", 5), False),
+        (release("a", 5, rolled_back=True), None, False),
         # Same moment: the order is unknown.
         (release("a1b2c3d", 5), release("d4e5f6a", 5), True),
         (None, release("fix", 5), True),
@@ -64,6 +104,19 @@ def test_events_reopen_an_issue_fixed_in_a_release(
         # An old client that is first seen after the issue was resolved.
         (release("app@1.9.0", 9), release("app@2.0.0", 5), False),
         (release("app@2.0.1", 9), release("app@2.0.0", 5), True),
+        # By deploys: a hotfix of an older line comes after, and one that ran before
+        # the issue was resolved is no next release, however late CI finalizes it.
+        (
+            release("app@1.9.1", 9, deployed=(8, 8)),
+            release("app@2.0.0", 5, deployed=(5, 5)),
+            True,
+        ),
+        (
+            release("app@2.0.1", 4, released=8, deployed=(4, 9)),
+            release("app@2.0.0", 5, deployed=(5, 5)),
+            False,
+        ),
+        (release("next", 7, rolled_back=True), release("newest", 5), False),
         # No release was known, or it was deleted: what comes later is next.
         (release("first", 7), None, True),
         (release("first", 5), None, False),
@@ -85,9 +138,21 @@ def test_any_event_reopens_an_issue_that_was_resolved_now(
     assert is_regression("now", event, None, START).reopens
 
 
+def test_an_event_of_a_release_that_was_rolled_back_does_not() -> None:
+    event = release("bad", 9, rolled_back=True)
+
+    assert not is_regression("now", event, None, START).reopens
+
+
 @pytest.mark.parametrize(
     ("event", "fix", "words"),
     [
+        (release("b", rolled_back=True), release("a"), "b, which was rolled back"),
+        (
+            release("b", deployed=(2, 2)),
+            release("a", deployed=(1, 1)),
+            "newer than the fix in a by deploy order",
+        ),
         (None, release("fix"), "names no release"),
         (release("a"), None, "was deleted"),
         (release("a"), release("b"), "is unknown"),

@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from issues import partitions, retention
 from issues.models import DeadLetter, IssueMinute, SeenEvent
+from releases.models import ReleaseNetwork, ReleaseUser, TrafficMinute
+from tests.factories import make_watch
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +89,42 @@ def test_the_oldest_dead_letters_go_beyond_their_bytes() -> None:
     left = set(DeadLetter.objects.values_list("pk", flat=True))
     assert left == {second.pk, third.pk}
     assert first.pk not in left
+
+
+def test_networks_and_users_of_releases_are_kept_for_15_days() -> None:
+    for days in (14, 16):
+        seen = NOW - timedelta(days=days)
+        ids = {"release_id": days, "environment_id": 1}
+        ReleaseNetwork.objects.create(network="a", first_seen=seen, **ids)
+        ReleaseUser.objects.create(user=1, day=seen.date(), crashed=False, **ids)
+    apply()
+    assert ReleaseNetwork.objects.get().release_id == 14
+    assert ReleaseUser.objects.get().release_id == 14
+
+
+def test_what_sources_told_of_traffic_is_kept_for_48_hours() -> None:
+    for hours in (47, 49):
+        TrafficMinute.objects.create(
+            project_id=1,
+            release_id=hours,
+            environment_id=1,
+            minute=NOW - timedelta(hours=hours),
+            source="proxy",
+            requests=1.0,
+            posted_at=NOW,
+        )
+    apply()
+    assert TrafficMinute.objects.get().release_id == 47
+
+
+def test_the_looks_at_a_watch_are_kept_for_90_days() -> None:
+    watch = make_watch()
+    for days in (89, 91):
+        watch.evaluations.create(
+            at=NOW - timedelta(days=days), minutes=days, errors=0, exposure=0.0
+        )
+    apply()
+    assert watch.evaluations.get().minutes == 89
 
 
 def test_what_was_deleted_is_reported() -> None:

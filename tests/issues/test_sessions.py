@@ -57,6 +57,23 @@ def test_a_session_names_its_minute_release_and_environment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("did", "user"),
+    [
+        ("ann@example.com", -4418011524754206562),
+        (7, -1778895692996505726),
+        (None, 0),
+        ("", 0),
+        (["ann"], 0),
+        ("\ud83d", -3667457387382392855),
+    ],
+)
+def test_a_session_names_its_user_by_a_stable_hash(did: Any, user: int) -> None:
+    read = read_session(session(did=did), CLOCK)
+    assert read is not None
+    assert read.user == user
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"sid": "no uuid"},

@@ -7,15 +7,18 @@ from pytest_django import DjangoAssertNumQueries
 from issues import workflow
 from issues.models import HitListEntry, Issue, IssueActivity, IssueStats
 from issues.workflow import WorkflowError
+from releases.models import Deploy
 from tenants.audit import SYSTEM, Actor
 from tenants.models import AuditEntry
 from tests.factories import (
     ANNA,
+    make_deploy,
     make_environment,
     make_hit,
     make_issue,
     make_project,
     make_release,
+    make_rollback,
     make_user,
 )
 
@@ -310,6 +313,81 @@ def test_an_event_of_an_older_release_leaves_the_issue_resolved() -> None:
     workflow.resolve([issue], ANNA, how=How.IN_RELEASE, release=fix)
 
     assert workflow.regress([(issue.pk, old.pk, 1)], timezone.now()) == []
+
+
+def fixed_between_deploys() -> tuple[Issue, Deploy, Deploy]:
+    """An issue that is fixed in the second deploy, whose version is lower."""
+    project = make_project()
+    start = timezone.now() - timedelta(days=2)
+    old = make_deploy(make_release(project, "2.1.0"), started_at=start)
+    fix = make_deploy(make_release(project, "2.0.1"), started_at=start + HOUR)
+    issue = make_issue(project)
+    workflow.resolve([issue], ANNA, how=How.IN_RELEASE, release=fix.release)
+    return issue, old, fix
+
+
+def test_an_event_of_a_release_deployed_before_the_fix_is_no_regression() -> None:
+    issue, old, _ = fixed_between_deploys()
+    hits = [(issue.pk, old.release_id, old.environment_id)]
+
+    assert workflow.regress(hits, timezone.now()) == []
+
+
+def test_the_order_of_deploys_is_that_of_the_events_environment() -> None:
+    issue, old, fix = fixed_between_deploys()
+    staging = make_deploy(fix.release, "staging", started_at=old.started_at)
+    make_deploy(old.release, staging.environment)
+    hits = [(issue.pk, old.release_id, staging.environment_id)]
+
+    (activity,) = workflow.regress(hits, timezone.now())
+
+    assert activity.text == (
+        "It happened in 2.1.0, newer than the fix in 2.0.1 by deploy order."
+    )
+
+
+def test_going_back_to_an_older_release_does_not_make_it_newer() -> None:
+    issue, old, fix = fixed_between_deploys()
+    rollback = make_rollback(fix)
+    make_deploy(old.release, rollback=rollback)
+    hits = [(issue.pk, old.release_id, old.environment_id)]
+
+    assert workflow.regress(hits, timezone.now()) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reopens"), [("verified", False), ("called", True), ("refused", True)]
+)
+def test_events_of_a_release_that_was_rolled_back_are_no_regression(
+    state: str, reopens: bool
+) -> None:
+    issue, _, fix = fixed_between_deploys()
+    bad = make_deploy(make_release(issue.project, "2.0.2"))
+    make_rollback(bad, state=state)
+    hits = [(issue.pk, bad.release_id, fix.environment_id)]
+
+    assert bool(workflow.regress(hits, timezone.now())) is reopens
+
+
+def test_a_release_that_is_deployed_again_after_its_rollback_counts_again() -> None:
+    issue, _, _ = fixed_between_deploys()
+    bad = make_deploy(make_release(issue.project, "2.0.2"))
+    make_rollback(bad, state="verified")
+    make_deploy(bad.release)
+    hits = [(issue.pk, bad.release_id, bad.environment_id)]
+
+    assert len(workflow.regress(hits, timezone.now())) == 1
+
+
+def test_regressions_cost_a_fixed_number_of_queries(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    found = [fixed_between_deploys() for _ in range(3)]
+    hits = [(issue.pk, old.release_id, old.environment_id) for issue, old, _ in found]
+
+    # Savepoint, roots, issues, releases, deploys, end of the savepoint.
+    with django_assert_num_queries(6):
+        workflow.regress(hits, timezone.now())
 
 
 def test_one_regressing_event_among_older_ones_is_enough() -> None:

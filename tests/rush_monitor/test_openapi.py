@@ -63,6 +63,7 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/traffic/", "post"),
         ("/api/v1/fingerprint-rules/", "post"),
         ("/api/v1/dead-letters/digest-again/", "post"),
+        ("/api/v1/releases/{release_id}/health/", "get"),
     ],
 )
 def test_the_main_calls_have_examples(schema: Any, path: str, method: str) -> None:

@@ -164,3 +164,12 @@ def test_people_make_projects_by_their_role(role: str, status: int) -> None:
     response = role_client(role).post(PROJECTS, {"name": "Shop", "slug": "shop"})
 
     assert response.status_code == status
+
+
+def test_a_key_is_told_to_stand_in_web_pages(client: APIClient) -> None:
+    key = make_key()
+
+    response = client.patch(f"{KEYS}{key.pk}/", {"is_public": True})
+
+    assert response.json()["is_public"] is True
+    assert AuditEntry.objects.get().changes["is_public"] == [False, True]

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from tenants.models import KeyMinute, Project, ProjectKey, Tenant
-from tenants.seen import events_since, mark_seen, resolve_tenants
+from tenants.seen import events_since, mark_public, mark_seen, resolve_tenants
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +58,11 @@ def test_events_of_a_key_add_up_over_minutes(key: ProjectKey) -> None:
             key_id=key.pk, minute=NOW - timedelta(minutes=ago), events=10
         )
     assert events_since(key.pk, NOW - timedelta(minutes=2)) == 20
+
+
+def test_only_the_named_keys_become_public(key: ProjectKey) -> None:
+    other = ProjectKey.objects.create(project=key.project)
+    mark_public({key.pk})
+    key.refresh_from_db()
+    other.refresh_from_db()
+    assert (key.is_public, other.is_public) == (True, False)
