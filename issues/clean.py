@@ -231,13 +231,6 @@ def scalar_text(value: object) -> str | None:
     return None
 
 
-def one_line(text: str) -> str:
-    """The text with each run of blanks and of what cannot be printed as one space."""
-    if text.isprintable():
-        return text
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def any_text(value: object) -> str:
     """Text of any JSON value: scalars as they are, containers as JSON."""
     text = scalar_text(value)

@@ -6,21 +6,26 @@ minute counters, the denominators of error rates.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from releases.models import Deploy, TrafficMinute
 from releases.seen import resolve_environments, resolve_releases
 from tenants.arrays import columns
 from tenants.models import Project, Tenant
+from tenants.names import tenant_key
 from tenants.refusals import Refusal
 
 OLDEST = timedelta(hours=24)
 AHEAD = timedelta(minutes=2)
 MOST = 1e9  # requests in a minute
+MOST_TENANTS = 50_000  # over all minutes of a post
+# Deploys of an environment that are looked through for the one of a minute.
+DEPLOYS = 500
 
 ADD_RELEASES = """
 INSERT INTO releases_releaseminute AS old
@@ -59,51 +64,83 @@ class TrafficError(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a source says of one minute so far.
+    """What a source says of one minute (its start, UTC) so far.
 
-    ``release`` "": the release of the environment's newest deploy. ``tenants`` are
-    requests by tenant key; they are part of ``requests``.
+    ``release`` "": that of the newest deploy to the environment which had started by
+    then and gets all traffic. ``tenants`` are requests by tenant key; they are part of
+    ``requests``. A tenant named before and not now has had none, unless none is named.
     """
 
     minute: datetime
     environment: str
     release: str
     requests: float
-    tenants: dict[str, float]
+    tenants: Mapping[str, float] = field(default_factory=dict)
 
 
-Key = tuple[
-    int, int, datetime, str, int
-]  # release, environment, minute, source, tenant
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a post: minutes counted, and tenant keys that nobody knows."""
+
+    minutes: int
+    unknown_tenants: int
+
+
+Place = tuple[int, int, datetime]  # release, environment, minute
+Key = tuple[int, int, datetime, str, int]  # … source, tenant (0: the whole minute)
 
 
 def take_traffic(
     project: Project, source: str, told: Sequence[Told], now: datetime
-) -> int:
-    """Store what a source posts; returns the number of minutes. Raises TrafficError.
+) -> Taken:
+    """Store what a source posts. Raises TrafficError.
 
     Tenants that are not known are left out of the counts by tenant: traffic is no
     reason to make one.
     """
     _check(told, now)
+    keys = {tenant_key(key) for row in told for key in row.tenants}
+    tenants = dict(Tenant.objects.filter(key__in=keys).values_list("key", "pk"))
     with transaction.atomic():
         # Posts of a project one after another: what each replaces is read first.
-        Project.objects.select_for_update().get(pk=project.pk)
-        wanted = _rows(project, source, told, now)
-        before = _before(wanted)
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        # Releases before environments, as digest makes them: no deadlock.
+        versions = {(project.pk, row.release): now for row in told if row.release}
+        releases = resolve_releases(versions)
+        environments = resolve_environments(
+            {(project.pk, row.environment) for row in told}
+        )
+        before = _before(source, environments.values(), {_minute(row) for row in told})
+        serving = Serving(before)
+        placed: list[tuple[Place, Told]] = []
+        for row in told:
+            environment = environments[project.pk, row.environment]
+            named = releases.get((project.pk, row.release))
+            release = named or serving.release(environment, row)
+            placed.append(((release, environment, _minute(row)), row))
+        wanted = _wanted(source, placed, tenants, before)
         _store(project.pk, wanted, now)
         _add(project.pk, {key: n - before.get(key, 0.0) for key, n in wanted.items()})
-    return len(told)
+    return Taken(len(told), len(keys - tenants.keys()))
+
+
+def _minute(row: Told) -> datetime:
+    return row.minute.replace(second=0, microsecond=0)
 
 
 def _check(told: Sequence[Told], now: datetime) -> None:
+    if sum(len(row.tenants) for row in told) > MOST_TENANTS:
+        raise TrafficError(
+            f"One post takes {MOST_TENANTS} counts of tenants: send fewer minutes."
+        )
     for row in told:
         if not now - OLDEST <= row.minute <= now + AHEAD:
             raise TrafficError(
                 f"{row.minute.isoformat()} is not within the last 24 hours: give the "
                 "start of the minute in UTC, such as 2026-11-25T12:00:00Z."
             )
-        if not 0 <= row.requests <= MOST:
+        # Written so that what is no number at all is refused, too.
+        if not all(0 <= n <= MOST for n in (row.requests, *row.tenants.values())):
             raise TrafficError(f"requests must be 0 to {MOST:.0f} a minute.")
         if sum(row.tenants.values()) > row.requests * 1.001:
             raise TrafficError(
@@ -112,58 +149,12 @@ def _check(told: Sequence[Told], now: datetime) -> None:
             )
 
 
-def _rows(
-    project: Project, source: str, told: Sequence[Told], now: datetime
+def _before(
+    source: str, environments: Iterable[int], minutes: set[datetime]
 ) -> dict[Key, float]:
-    environments = resolve_environments({(project.pk, row.environment) for row in told})
-    versions = {(project.pk, row.release): now for row in told if row.release}
-    releases = resolve_releases(versions)
-    tenants = dict(
-        Tenant.objects.filter(
-            key__in={key for row in told for key in row.tenants}
-        ).values_list("key", "pk")
-    )
-    newest: dict[int, int] = {}
-    rows: dict[Key, float] = {}
-    for row in told:
-        environment = environments[project.pk, row.environment]
-        if row.release:
-            release = releases[project.pk, row.release]
-        else:
-            if environment not in newest:
-                newest[environment] = _newest_release(environment, row.environment)
-            release = newest[environment]
-        minute = row.minute.replace(second=0, microsecond=0)
-        rows[release, environment, minute, source, 0] = row.requests
-        for key, requests in row.tenants.items():
-            if key in tenants:
-                rows[release, environment, minute, source, tenants[key]] = requests
-    return rows
-
-
-def _newest_release(environment: int, name: str) -> int:
-    found = (
-        Deploy.objects.filter(environment=environment)
-        .order_by("-started_at", "-pk")
-        .values_list("release_id", flat=True)
-        .first()
-    )
-    if found is None:
-        raise TrafficError(
-            f"Nothing was deployed to {name} yet, so name the release of the traffic."
-        )
-    return found
-
-
-def _before(wanted: dict[Key, float]) -> dict[Key, float]:
-    """What was told of the same minutes before."""
-    if not wanted:
-        return {}
+    """What the source told of the same minutes before, of whichever release."""
     found = TrafficMinute.objects.filter(
-        release_id__in={key[0] for key in wanted},
-        environment_id__in={key[1] for key in wanted},
-        minute__in={key[2] for key in wanted},
-        source__in={key[3] for key in wanted},
+        environment_id__in=set(environments), minute__in=minutes, source=source
     )
     return {
         (row.release_id, row.environment_id, row.minute, row.source, row.tenant_id): (
@@ -171,6 +162,75 @@ def _before(wanted: dict[Key, float]) -> dict[Key, float]:
         )
         for row in found
     }
+
+
+class Serving:
+    """Which release the traffic is of that names none."""
+
+    def __init__(self, before: Mapping[Key, float]) -> None:
+        # A minute stays with the release that it was counted for first, though a
+        # deploy may have come since: else it would count for both.
+        self._held = {
+            (environment, minute): release
+            for release, environment, minute, _, tenant in before
+            if not tenant
+        }
+        self._deploys: dict[int, list[tuple[datetime, int]]] = {}
+
+    def release(self, environment: int, row: Told) -> int:
+        """Its id; raises TrafficError where nothing was deployed yet."""
+        minute = _minute(row)
+        held = self._held.get((environment, minute))
+        if held is not None:
+            return held
+        if environment not in self._deploys:
+            self._deploys[environment] = _deploys(environment)
+        deploys = self._deploys[environment]
+        if not deploys:
+            raise TrafficError(
+                f"Nothing was deployed to {row.environment} yet that gets all of its "
+                "traffic, so name the release."
+            )
+        return next((pk for start, pk in deploys if start <= minute), deploys[-1][1])
+
+
+def _deploys(environment: int) -> list[tuple[datetime, int]]:
+    """Start and release of its deploys but for canaries, newest first."""
+    deploys = Deploy.objects.filter(
+        Q(traffic_share=None) | Q(traffic_share__gte=1), environment=environment
+    )
+    newest = deploys.order_by("-started_at", "-pk")
+    return list(newest.values_list("started_at", "release_id")[:DEPLOYS])
+
+
+def _wanted(
+    source: str,
+    placed: Iterable[tuple[Place, Told]],
+    tenants: Mapping[str, int],
+    before: Iterable[Key],
+) -> dict[Key, float]:
+    """What the minutes shall have of this source; raises TrafficError."""
+    named_before: dict[Place, list[Key]] = defaultdict(list)
+    for key in before:
+        if key[4]:
+            named_before[key[:3]].append(key)
+    wanted: dict[Key, float] = {}
+    for place, row in placed:
+        whole: Key = (*place, source, 0)
+        if whole in wanted:
+            raise TrafficError(
+                f"{row.minute.isoformat()} of {row.environment} stands twice in this "
+                "post: give the sum of the minute so far."
+            )
+        wanted[whole] = row.requests
+        if row.tenants:
+            wanted |= dict.fromkeys(named_before[place], 0.0)
+        counts: dict[int, float] = defaultdict(float)
+        for name, requests in row.tenants.items():
+            if pk := tenants.get(tenant_key(name)):
+                counts[pk] += requests
+        wanted |= {(*place, source, pk): n for pk, n in counts.items()}
+    return wanted
 
 
 def _store(project_id: int, rows: dict[Key, float], now: datetime) -> None:
@@ -197,5 +257,5 @@ def _add(project_id: int, changes: dict[Key, float]) -> None:
             cursor.execute(ADD_TENANTS, columns(rows))
         counted = {key: n for key, n in releases.items() if n}
         if counted:
-            whole = [(project_id, *key, counted[key]) for key in sorted(counted)]
-            cursor.execute(ADD_RELEASES, columns(whole))
+            rows = [(project_id, *key, counted[key]) for key in sorted(counted)]
+            cursor.execute(ADD_RELEASES, columns(rows))

@@ -19,6 +19,7 @@ MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[
         "deadletter",
+        "deploy",
         "fingerprintrule",
         "hitrule",
         "pathrule",
@@ -26,7 +27,9 @@ MAINTAINER = Q(
         "project",
         "projectkey",
         "release",
+        "rollbacktarget",
         "tenant",
+        "threshold",
     ],
 )
 OWNER = Q(content_type__app_label__in=["issues", "releases", "tenants", "auth"])

@@ -12,7 +12,11 @@ from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
-from releases.api import EnvironmentViewSet, ReleaseViewSet
+from releases import sentry_api
+from releases.api.commits import ReleaseCommitViewSet
+from releases.api.deploys import DeployViewSet, EvaluationViewSet
+from releases.api.releases import EnvironmentViewSet, ReleaseViewSet
+from releases.api.traffic import TrafficViewSet
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
@@ -32,6 +36,11 @@ api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
 api.register("releases", ReleaseViewSet, "release")
 api.register("environments", EnvironmentViewSet, "environment")
+api.register("deploys", DeployViewSet, "deploy")
+api.register(
+    r"deploys/(?P<deploy_id>\d{1,18})/evaluations", EvaluationViewSet, "evaluation"
+)
+api.register("traffic", TrafficViewSet, "traffic")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")
@@ -42,13 +51,38 @@ api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
+# What sentry-cli calls. A version may hold anything, slashes too.
+organization = "organizations/(?P<organization>[^/]+)"
+release = f"{organization}/releases/(?P<version>.+?)"
+sentry = [
+    re_path("^$", sentry_api.InfoView.as_view()),
+    re_path("^organizations/?$", sentry_api.OrganizationsView.as_view()),
+    re_path(f"^{organization}/projects/?$", sentry_api.ProjectsView.as_view()),
+    re_path(f"^{organization}/repos/?$", sentry_api.RepositoriesView.as_view()),
+    re_path(f"^{organization}/releases/?$", sentry_api.ReleasesView.as_view()),
+    re_path(f"^{release}/commits/?$", sentry_api.CommitsView.as_view()),
+    re_path(f"^{release}/previous-with-commits/?$", sentry_api.PreviousView.as_view()),
+    re_path(f"^{release}/deploys/?$", sentry_api.DeploysView.as_view()),
+    re_path(f"^{release}/?$", sentry_api.ReleaseView.as_view()),
+    re_path(
+        "^projects/(?P<organization>[^/]+)/(?P<project>[^/]+)/releases/?$",
+        sentry_api.ProjectReleasesView.as_view(),
+    ),
+    re_path("", sentry_api.no_such_path),
+]
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    re_path(
+        r"^api/v1/releases/(?P<release_id>\d{1,18})/commits/?$",
+        ReleaseCommitViewSet.as_view({"get": "list", "put": "update"}),
+    ),
     path("api/v1/", include(api.urls)),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"
     ),
+    path("api/0/", include(sentry)),
     re_path(r"^api/", problems.no_such_path),
 ]
 

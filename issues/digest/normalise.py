@@ -11,7 +11,6 @@ from issues.clean import (
     any_text,
     decode,
     kind,
-    one_line,
     parse_time,
     scalar_text,
 )
@@ -33,10 +32,10 @@ from issues.digest.interfaces import (
     read_user,
     user_agent_of,
 )
-from issues.digest.requests import tenant_key
 from issues.digest.security import payloads_from_report
 from issues.digest.trim import MAX_STORED, trim
 from issues.normal_event import ExceptionValue, NormalEvent, NotAnEvent
+from tenants.names import one_line, tenant_key
 
 # A smaller correction is not worth a note.
 NOTED_SKEW = timedelta(seconds=60)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from issues.clean import REPLACEMENT, UNSTORABLE, one_line, parse_time
+from issues.clean import REPLACEMENT, UNSTORABLE, parse_time
 from issues.digest.clock import Clock
+from tenants.names import one_line, tenant_key
 
 # A rate below this would make one request weigh more than a busy minute.
 MIN_SAMPLE_RATE = 1e-6
@@ -101,12 +102,6 @@ def find_tenant(values: Mapping[str, Any], names: Sequence[str]) -> str:
         if key:
             return key
     return ""
-
-
-def tenant_key(told: str) -> str:
-    """The key of a tenant as its table has it: one line, in small letters."""
-    # Some capitals are two characters in small letters, so the cut comes last.
-    return one_line(told).strip().lower()[:200].strip()
 
 
 def _weight(own: Any, trace: Mapping[str, Any]) -> float:

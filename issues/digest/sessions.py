@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from issues.clean import one_line, parse_time
+from issues.clean import parse_time
 from issues.digest.clock import Clock
+from tenants.names import one_line
 
 # Ranks of releases.models.SessionState.State: errored, abnormal, unhandled, crashed.
 RANKS = {"errored": 1, "abnormal": 2, "unhandled": 3, "crashed": 4}
