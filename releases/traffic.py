@@ -32,7 +32,7 @@ INSERT INTO releases_releaseminute AS old
     (project_id, release_id, environment_id, minute, events, errors, unhandled,
     errors_public, transactions, requests, sessions, sessions_errored,
     sessions_abnormal, sessions_unhandled, sessions_crashed, traffic)
-SELECT p, r, e, m, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, greatest(n, 0)
+SELECT p, r, e, m, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::float8[])
     AS row (p, r, e, m, n)
 ON CONFLICT (release_id, environment_id, minute) DO UPDATE SET
@@ -41,7 +41,7 @@ ON CONFLICT (release_id, environment_id, minute) DO UPDATE SET
 ADD_TENANTS = """
 INSERT INTO releases_tenantminute AS old (project_id, release_id, environment_id,
     minute, tenant_id, errors, requests, traffic)
-SELECT p, r, e, m, t, 0, 0, greatest(n, 0)
+SELECT p, r, e, m, t, 0, 0, n
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[],
     %s::float8[]) AS row (p, r, e, m, t, n)
 ON CONFLICT (release_id, environment_id, minute, tenant_id) DO UPDATE SET

@@ -12,11 +12,25 @@ from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
-from releases import sentry_api
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.releases import EnvironmentViewSet, ReleaseViewSet
 from releases.api.traffic import TrafficViewSet
+from releases.sentry_api.base import no_such_path
+from releases.sentry_api.deploys import DeploysView
+from releases.sentry_api.organization import (
+    InfoView,
+    OrganizationsView,
+    ProjectsView,
+    RepositoriesView,
+)
+from releases.sentry_api.releases import (
+    CommitsView,
+    PreviousView,
+    ProjectReleasesView,
+    ReleasesView,
+    ReleaseView,
+)
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
@@ -52,23 +66,23 @@ api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
 # What sentry-cli calls. A version may hold anything, slashes too.
-organization = "organizations/(?P<organization>[^/]+)"
-release = f"{organization}/releases/(?P<version>.+?)"
+ORGANIZATION = "organizations/(?P<organization>[^/]+)"
+RELEASE = f"{ORGANIZATION}/releases/(?P<version>.+?)"
 sentry = [
-    re_path("^$", sentry_api.InfoView.as_view()),
-    re_path("^organizations/?$", sentry_api.OrganizationsView.as_view()),
-    re_path(f"^{organization}/projects/?$", sentry_api.ProjectsView.as_view()),
-    re_path(f"^{organization}/repos/?$", sentry_api.RepositoriesView.as_view()),
-    re_path(f"^{organization}/releases/?$", sentry_api.ReleasesView.as_view()),
-    re_path(f"^{release}/commits/?$", sentry_api.CommitsView.as_view()),
-    re_path(f"^{release}/previous-with-commits/?$", sentry_api.PreviousView.as_view()),
-    re_path(f"^{release}/deploys/?$", sentry_api.DeploysView.as_view()),
-    re_path(f"^{release}/?$", sentry_api.ReleaseView.as_view()),
+    re_path("^$", InfoView.as_view()),
+    re_path("^organizations/?$", OrganizationsView.as_view()),
+    re_path(f"^{ORGANIZATION}/projects/?$", ProjectsView.as_view()),
+    re_path(f"^{ORGANIZATION}/repos/?$", RepositoriesView.as_view()),
+    re_path(f"^{ORGANIZATION}/releases/?$", ReleasesView.as_view()),
+    re_path(f"^{RELEASE}/commits/?$", CommitsView.as_view()),
+    re_path(f"^{RELEASE}/previous-with-commits/?$", PreviousView.as_view()),
+    re_path(f"^{RELEASE}/deploys/?$", DeploysView.as_view()),
+    re_path(f"^{RELEASE}/?$", ReleaseView.as_view()),
     re_path(
         "^projects/(?P<organization>[^/]+)/(?P<project>[^/]+)/releases/?$",
-        sentry_api.ProjectReleasesView.as_view(),
+        ProjectReleasesView.as_view(),
     ),
-    re_path("", sentry_api.no_such_path),
+    re_path("", no_such_path),
 ]
 
 urlpatterns = [

@@ -24,8 +24,9 @@ def digest(token: str) -> str:
 def new_token(*, base_url: str, organization: str, now: datetime) -> str:
     """A token in the form of an organization token, which sentry-cli reads.
 
-    ``sntrys_<base64 JSON {iat, url, region_url, org}>_<43 characters>``; the JSON
-    spares sentry-cli its URL and organization settings, the rest is the secret.
+    ``sntrys_<base64 JSON {iat, url, region_url, org}>_<32 bytes in base64, without
+    padding>``; the JSON spares sentry-cli its URL and organization settings, the rest
+    is the secret. In any other alphabet sentry-cli does not see the JSON.
     """
     claims = {
         "iat": now.timestamp(),
@@ -34,7 +35,8 @@ def new_token(*, base_url: str, organization: str, now: datetime) -> str:
         "org": organization,
     }
     payload = base64.b64encode(orjson.dumps(claims)).decode()
-    return f"sntrys_{payload}_{secrets.token_urlsafe(32)}"
+    secret = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    return f"sntrys_{payload}_{secret}"
 
 
 def issue_token(

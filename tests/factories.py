@@ -22,7 +22,7 @@ from issues.models import (
     IssueTenant,
     Level,
 )
-from releases.models import Environment, Release
+from releases.models import Commit, Deploy, Environment, Release
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
@@ -91,6 +91,32 @@ def make_release(project: Project, version: str = "1.0.0", **fields: Any) -> Rel
 
 def make_environment(project: Project, name: str = "production") -> Environment:
     return Environment.objects.create(project=project, name=name)
+
+
+def make_commit(release: Release, position: int = 0, **fields: Any) -> Commit:
+    sha = f"{next(_numbers):040x}"
+    return Commit.objects.create(
+        release=release, position=position, **{"sha": sha, **fields}
+    )
+
+
+def make_deploy(
+    release: Release | None = None,
+    environment: Environment | None = None,
+    **fields: Any,
+) -> Deploy:
+    """A deploy without a watch, to production."""
+    release = release or make_release(make_project())
+    if environment is None:
+        environment, _ = Environment.objects.get_or_create(
+            project=release.project, name="production"
+        )
+    return Deploy.objects.create(
+        project=release.project,
+        release=release,
+        environment=environment,
+        **{"started_at": timezone.now(), **fields},
+    )
 
 
 def make_issue(

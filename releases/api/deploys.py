@@ -1,6 +1,5 @@
 """Deploys: posted by CI, judged by their watches."""
 
-from math import isfinite
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -174,11 +173,6 @@ class NewDeploySerializer(serializers.Serializer[Any]):
         default="",
         help_text="Such as the id of the pipeline run: same key, same deploy.",
     )
-
-    def validate_traffic_share(self, value: float | None) -> float | None:
-        if value is not None and not isfinite(value):
-            raise serializers.ValidationError("A valid number is required.")
-        return value
 
 
 class FinishSerializer(serializers.Serializer[Any]):

@@ -14,7 +14,15 @@ from tenants.models import Project, ProjectKey
 class ProjectSerializer(ConstrainedSerializer):
     class Meta:
         model = Project
-        fields = ["id", "name", "slug", "tenant_tags", "grouping_version", "created"]
+        fields = [
+            "id",
+            "name",
+            "slug",
+            "tenant_tags",
+            "repositories",
+            "grouping_version",
+            "created",
+        ]
         read_only_fields = ["grouping_version"]
 
 

@@ -40,6 +40,14 @@ class Project(models.Model):
         default=default_tenant_tags,
         help_text="Tags and span attributes that name the tenant, first found wins.",
     )
+    repositories = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Names of its repositories, such as acme/shop: those that sentry-cli's "
+        "set-commits --commit may give.",
+    )
     grouping_version = models.CharField(max_length=10, default="v1")
     created = models.DateTimeField(auto_now_add=True)
 

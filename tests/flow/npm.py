@@ -1,4 +1,4 @@
-"""What the JavaScript clients need: node, npm, Chromium, and packages by name."""
+"""What the clients from npm need: node, npm, Chromium, and packages by name."""
 
 import fcntl
 import json
@@ -11,7 +11,10 @@ from typing import NoReturn
 import pytest
 
 # Installed by name at test time: no lock file and no registry's address stand here.
-PACKAGES = ("@sentry/node@^11", "@sentry/browser@^11", "express@^5", "esbuild@*")
+PACKAGES = (
+    *("@sentry/node@^11", "@sentry/browser@^11", "@sentry/cli@^3.8"),
+    *("express@^5", "esbuild@*"),
+)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 INSTALL_SECONDS = 240
 

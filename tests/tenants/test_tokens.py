@@ -28,6 +28,15 @@ def test_a_token_tells_sentry_cli_where_to_call() -> None:
     assert len(secret) == 43
 
 
+def test_sentry_cli_can_read_every_secret() -> None:
+    now = timezone.now()
+    for _ in range(20):
+        token = new_token(base_url="https://rush.example", organization="a", now=now)
+
+        secret = token.split("_", 2)[2]
+        assert len(base64.b64decode(f"{secret}=", validate=True)) == 32
+
+
 def test_only_the_digest_of_a_token_is_stored() -> None:
     row, token = make_token("issue:read")
 

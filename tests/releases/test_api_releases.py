@@ -41,13 +41,80 @@ def test_ci_makes_a_release(client: APIClient) -> None:
     assert AuditEntry.objects.get().action == "added"
 
 
-def test_a_release_is_made_once(client: APIClient) -> None:
-    make_release(make_project(slug="shop"), "1.0.0")
+def test_the_same_post_again_is_the_same_release(client: APIClient) -> None:
+    make_project(slug="shop")
+    body = {"project": "shop", "version": "1.0.0", "commit": "c1", "authors": ["Mia"]}
 
-    response = client.post(URL, {"project": "shop", "version": "1.0.0"})
+    first, again = client.post(URL, body), client.post(URL, body)
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert AuditEntry.objects.count() == 1
+
+
+def test_a_release_that_an_event_made_takes_what_ci_tells(client: APIClient) -> None:
+    release = make_release(make_project(slug="shop"), "1.0.0")
+    body = {"project": "shop", "version": " 1.0.0 ", "url": "https://ci.example.com/7"}
+
+    response = client.post(URL, body)
+
+    assert (response.status_code, response.json()["id"]) == (200, release.pk)
+    assert response.json()["url"] == "https://ci.example.com/7"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("version", ""),
+        ("version", "\0"),
+        ("version", "v" * 251),
+        ("commit", "c" * 65),
+        ("url", "no url"),
+        ("authors", "Mia"),
+        ("released_at", "yesterday"),
+    ],
+)
+def test_what_a_release_cannot_be_is_named(
+    client: APIClient, field: str, value: str
+) -> None:
+    make_project(slug="shop")
+
+    response = client.post(URL, {"project": "shop", "version": "1", field: value})
 
     assert response.status_code == 400
-    assert "already" in response.json()["errors"]["version"][0]
+    assert list(response.json()["errors"]) == [field]
+
+
+def test_a_release_is_archived_and_restored(client: APIClient) -> None:
+    release = make_release(make_project())
+
+    archived = client.post(f"{URL}{release.pk}/archive/").json()["archived_at"]
+    again = client.post(f"{URL}{release.pk}/archive/").json()["archived_at"]
+    restored = client.post(f"{URL}{release.pk}/restore/").json()["archived_at"]
+
+    assert archived is not None
+    assert (again, restored) == (archived, None)
+    assert AuditEntry.objects.count() == 2
+
+
+@pytest.mark.parametrize(("archived", "versions"), [("true", ["2"]), ("false", ["1"])])
+def test_releases_are_filtered_by_archived(
+    client: APIClient, archived: str, versions: list[str]
+) -> None:
+    make_release(make_project(), "1")
+    make_release(make_project(), "2", archived_at=timezone.now())
+
+    rows = client.get(URL, {"archived": archived}).json()["results"]
+
+    assert [row["version"] for row in rows] == versions
+
+
+@pytest.mark.parametrize("path", ["", "1/archive/", "1/restore/"])
+def test_a_reading_token_changes_nothing(path: str) -> None:
+    response = token_client("release:read", "traffic:write").post(f"{URL}{path}", {})
+
+    assert response.status_code == 403
+    assert "release:write" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("project", ["nope", "a\0b", 1, None, ["x"]])
