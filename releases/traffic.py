@@ -251,11 +251,9 @@ def _add(project_id: int, changes: dict[Key, float]) -> None:
         else:
             releases[release, environment, minute] += change
     with connection.cursor() as cursor:
-        moved = {key: n for key, n in tenants.items() if n}
+        moved = [(project_id, *key, n) for key, n in sorted(tenants.items()) if n]
         if moved:
-            rows = [(project_id, *key, moved[key]) for key in sorted(moved)]
-            cursor.execute(ADD_TENANTS, columns(rows))
-        counted = {key: n for key, n in releases.items() if n}
+            cursor.execute(ADD_TENANTS, columns(moved))
+        counted = [(project_id, *key, n) for key, n in sorted(releases.items()) if n]
         if counted:
-            rows = [(project_id, *key, counted[key]) for key in sorted(counted)]
-            cursor.execute(ADD_RELEASES, columns(rows))
+            cursor.execute(ADD_RELEASES, columns(counted))

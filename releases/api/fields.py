@@ -37,6 +37,13 @@ def environment_field() -> LineField:
     return LineField(max_length=64, default="production")
 
 
+def _path(told: Any) -> str:
+    path = told.get("path") if isinstance(told, dict) else told
+    if not isinstance(path, str):
+        raise serializers.ValidationError(f"{str(path)[:80]!r} is no path.")
+    return path
+
+
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
 class PathsField(serializers.Field[Any, Any, Any, Any]):
     """Paths of files, each as text or, as sentry-cli writes them, ``{path, type}``."""
@@ -44,11 +51,7 @@ class PathsField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> list[str]:
         if not isinstance(data, list):
             raise serializers.ValidationError("Give a list of paths.")
-        paths = [one.get("path") if isinstance(one, dict) else one for one in data]
-        for path in paths:
-            if not isinstance(path, str):
-                raise serializers.ValidationError(f"{path!r} is no path.")
-        return paths
+        return [_path(one) for one in data]
 
     def to_representation(self, value: Any) -> list[str]:
         return list(value)

@@ -40,10 +40,12 @@ class MinuteSerializer(serializers.Serializer[Any]):
 
 class TrafficSerializer(serializers.Serializer[Any]):
     project = project_field()
-    source = LineField(
+    source = LineField(  # type: ignore[assignment]
         max_length=100, help_text="Who counts, such as the host and process of a proxy."
     )
-    minutes = MinuteSerializer(many=True, allow_empty=False, max_length=MOST_MINUTES)
+    minutes = serializers.ListField(
+        child=MinuteSerializer(), allow_empty=False, max_length=MOST_MINUTES
+    )
 
 
 class TakenSerializer(serializers.Serializer[Any]):

@@ -45,8 +45,8 @@ class Project(models.Model):
         default=list,
         db_default=[],
         blank=True,
-        help_text="Names of its repositories, such as acme/shop: those that sentry-cli's "
-        "set-commits --commit may give.",
+        help_text="Names of its repositories, such as acme/shop: those that "
+        "sentry-cli's set-commits --commit may give.",
     )
     grouping_version = models.CharField(max_length=10, default="v1")
     created = models.DateTimeField(auto_now_add=True)

@@ -1,26 +1,14 @@
 import threading
-from collections.abc import Callable
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from issues import families, merging
 from issues.models import Issue, IssueStats
+from tests.background import in_background
 from tests.factories import ANNA, make_issue, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def in_background(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def test_a_merge_counts_what_a_running_batch_still_adds() -> None:

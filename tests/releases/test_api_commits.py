@@ -32,28 +32,22 @@ def url(release: Release) -> str:
 
 
 def test_ci_sets_the_commits(client: APIClient, release: Release) -> None:
-    body = {
-        "commits": [
-            {
-                "sha": "c2",
-                "repository": "acme/shop",
-                "message": "Round prices once\n\nNot twice.\n",
-                "author_name": "Mia",
-                "author_email": "mia@example.com",
-                "committed_at": "2026-11-24T10:00:00+01:00",
-                "files": ["shop/pricing.py"],
-            },
-            {"sha": "c1"},
-        ]
+    newest: dict[str, Any] = {
+        "sha": "c2",
+        "repository": "acme/shop",
+        "message": "Round prices once\n\nNot twice.\n",
+        "author_name": "Mia",
+        "author_email": "mia@example.com",
+        "committed_at": "2026-11-24T10:00:00+01:00",
+        "files": ["shop/pricing.py"],
     }
 
-    response = client.put(url(release), body)
+    response = client.put(url(release), {"commits": [newest, {"sha": "c1"}]})
 
     assert response.status_code == 200
     assert (response.json()["commit"], response.json()["authors"]) == ("c2", ["Mia"])
-    newest = client.get(url(release)).json()["results"][0]
-    assert newest == {
-        **body["commits"][0],
+    assert client.get(url(release)).json()["results"][0] == {
+        **newest,
         "position": 0,
         "message": "Round prices once\n\nNot twice.",
         "committed_at": "2026-11-24T09:00:00Z",

@@ -150,13 +150,10 @@ def test_a_deploy_is_finished_now_or_when_told(client: APIClient) -> None:
     told = (timezone.now() - timedelta(minutes=30)).isoformat()
 
     client.post(f"{URL}{deploy.pk}/finish/", {"finished_at": told})
-    deploy.refresh_from_db()
-    assert deploy.finished_at and deploy.finished_at.isoformat() == told
+    assert Deploy.objects.filter(finished_at=told).exists()
 
     answer = client.post(f"{URL}{deploy.pk}/finish/").json()
-    deploy.refresh_from_db()
-    assert deploy.finished_at and deploy.finished_at.isoformat() > told
-    assert answer["finished_at"] is not None
+    assert answer["finished_at"] > told
     assert AuditEntry.objects.count() == 2
 
 

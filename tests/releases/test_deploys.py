@@ -107,7 +107,7 @@ def test_a_key_belongs_to_one_project(shop: Project) -> None:
 
 @pytest.mark.parametrize("other", [{"version": "2"}, {"environment": "staging"}])
 def test_a_key_of_another_deploy_is_refused(
-    shop: Project, other: dict[str, str]
+    shop: Project, other: dict[str, Any]
 ) -> None:
     post(shop, idempotency_key="run-7")
 
@@ -158,9 +158,9 @@ def test_a_release_that_comes_back_is_another_deploy(shop: Project, key: str) ->
 
 def test_a_repeated_post_adds_what_it_tells_more(shop: Project) -> None:
     post(shop)
-    more = {"finished_at": NOW + MINUTE, "url": "https://ci.example.com/7"}
+    end, url = NOW + MINUTE, "https://ci.example.com/7"
 
-    deploy, _ = post(shop, now=NOW + MINUTE, irreversible=True, **more)
+    deploy, _ = post(shop, now=end, irreversible=True, finished_at=end, url=url)
 
     deploy.refresh_from_db()
     assert (deploy.finished_at, deploy.irreversible) == (NOW + MINUTE, True)

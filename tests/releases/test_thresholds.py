@@ -48,7 +48,8 @@ def test_the_most_specific_threshold_holds(
 def test_without_any_the_defaults_hold_and_alert(shop: Project) -> None:
     threshold = threshold_for(shop, "production")
 
-    assert (threshold.pk, threshold.action) == (None, Action.ALERT)
+    assert not Threshold.objects.exists()
+    assert threshold.action == Action.ALERT
     assert rule_of(threshold) == Rule()
 
 

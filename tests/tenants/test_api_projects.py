@@ -47,6 +47,15 @@ def test_a_project_is_changed(client: APIClient) -> None:
     assert AuditEntry.objects.get().changes["tenant_tags"][1] == ["brand"]
 
 
+def test_a_project_names_its_repositories(client: APIClient) -> None:
+    project = make_project()
+    url = f"{PROJECTS}{project.pk}/"
+
+    client.patch(url, {"repositories": ["acme/shop"]}, format="json")
+
+    assert client.get(url).json()["repositories"] == ["acme/shop"]
+
+
 def test_a_change_to_what_is_there_leaves_no_audit_row(client: APIClient) -> None:
     project = make_project()
 
