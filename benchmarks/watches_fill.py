@@ -21,6 +21,7 @@ from releases.deploys import NewDeploy, record_deploy  # noqa: E402
 from releases.models import Environment, Release, Watch  # noqa: E402
 from releases.watch import open_watch  # noqa: E402
 from rush_monitor.demo_history import load_history  # noqa: E402
+from tenants.audit import Actor  # noqa: E402
 from tenants.models import Project, Tenant  # noqa: E402
 
 REQUESTS_PER_MINUTE = 1597.0
@@ -55,7 +56,7 @@ def bad_or_good(
         release.project,
         f"{release.project.slug}@1.1",
         NewDeploy("production", started_at=start),
-        "bench",
+        Actor("bench"),
         datetime.now(UTC),
     )
     history(

@@ -16,7 +16,7 @@ from releases.models import (
 )
 from releases.watch import open_watch
 from tenants.models import Project, Tenant
-from tests.factories import make_environment, make_project, make_release
+from tests.factories import ANNA, make_environment, make_project, make_release
 
 # A whole minute, so that minute 0 is a whole one.
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -103,7 +103,7 @@ class Scene:
             self.project,
             release.version,
             NewDeploy("production", **{"started_at": at, **told}),
-            "ci",
+            ANNA,
             at,
         )
         return open_watch(deploy, at)
