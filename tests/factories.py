@@ -22,7 +22,7 @@ from issues.models import (
     IssueTenant,
     Level,
 )
-from releases.models import Commit, Deploy, Environment, Release
+from releases.models import Commit, Deploy, Environment, Release, Watch
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
@@ -117,6 +117,12 @@ def make_deploy(
         environment=environment,
         **{"started_at": timezone.now(), **fields},
     )
+
+
+def make_watch(deploy: Deploy | None = None, **fields: Any) -> Watch:
+    deploy = deploy or make_deploy()
+    defaults = {"opened_at": deploy.started_at, "due_at": deploy.started_at}
+    return Watch.objects.create(deploy=deploy, **{**defaults, **fields})
 
 
 def make_issue(
