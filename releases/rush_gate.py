@@ -36,7 +36,7 @@ LEAST_PAUSE = 5.0
 ANSWER_SECONDS = 30.0
 # Without any answer for so long the gate gives up.
 UNREACHABLE_SECONDS = 300.0
-LONGEST_BACKOFF = 30.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
 WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Json = Mapping[str, Any]
@@ -146,7 +146,7 @@ def patiently(call: Callable[[], Json], seconds: float) -> Json:
 
     Raises GateError.
     """
-    began, backoff = time.monotonic(), 1.0
+    began, backoff = time.monotonic(), FIRST_BACKOFF
     while True:
         try:
             return call()
