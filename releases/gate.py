@@ -89,7 +89,11 @@ class VerdictGate:
         self._released = False
 
     def release(self) -> None:
-        """Let everyone go with the present state, and nobody wait from now on."""
+        """Let nobody wait from now on.
+
+        Who waits gets the answer that it came for, pending as it still is, without
+        another look: a stop must not take long because of a crowd.
+        """
         self._released = True
         for visit in self._visits:
             visit.woken.set()
@@ -112,7 +116,8 @@ class VerdictGate:
             answer = await self._ask(scope, visit)
             if _is_pending(answer) and not self._released:
                 await self._lookout.wait(wait, visit.woken)
-                answer = await self._ask(scope, visit)
+                if not self._released:
+                    answer = await self._ask(scope, visit)
         finally:
             listening.cancel()
             self._visits.discard(visit)
