@@ -31,6 +31,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / TICKS
 
 
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 when it is gone."""
+    fields = _stat(pid)
+    return int(fields[17]) if fields else 0
+
+
 def pss_bytes(pids: Iterable[int]) -> int:
     """Memory, with each shared page split among those who share it."""
     total = 0

@@ -74,7 +74,7 @@ class Sender:
     async def _send_on(self) -> None:
         """One connection after the other, one event after the other."""
         interval = self._connections / self._rate
-        line = _Line(self._port)
+        line = Line(self._port)
         while not self._stopping.is_set():
             due = time.monotonic() + interval
             body = self._bodies[self._sent % len(self._bodies)]
@@ -83,7 +83,7 @@ class Sender:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         line.hang_up()
 
-    async def _deliver(self, line: "_Line", event_id: uuid.UUID, body: bytes) -> None:
+    async def _deliver(self, line: "Line", event_id: uuid.UUID, body: bytes) -> None:
         request = self._request(body.replace(EVENT_ID, event_id.hex.encode()))
         while True:
             began = time.time()
@@ -113,7 +113,7 @@ class Sender:
         return head.encode() + body
 
 
-class _Line:
+class Line:
     """A connection that is made when it is needed."""
 
     def __init__(self, port: int) -> None:

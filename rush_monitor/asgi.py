@@ -1,12 +1,12 @@
 """The front door: ingest paths to issues.ingest, all else to Django.
 
-Ingest needs neither the ORM nor the app registry, so Django is set up here only when
-it shares the process (DJANGO_UPSTREAM is empty).
+Requests that wait for a verdict do so in releases.gate. Neither that nor ingest needs
+the ORM or the app registry, so Django is set up here only when it shares the process
+(DJANGO_UPSTREAM is empty).
 """
 
 import logging.config
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,15 +18,15 @@ from issues.ingest.answers import send_body
 from issues.ingest.commit import conninfo
 from issues.ingest.doorbell import Doorbell
 from issues.ingest.endpoint import Ingest, IngestOptions
-from issues.ingest.protocol import Receive, Scope, Send
 from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Router
+from releases.gate import VerdictGate, wait_of
 from rush_monitor.celery import app as celery_app
+from rush_monitor.stopping import hearing_stop
 from rush_monitor.upstream import Upstream, forwarded_headers
+from tenants.asgi_types import Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rush_monitor.settings")
-
-Django = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BROKER_SECONDS = 1.0
 
@@ -105,9 +105,12 @@ class FrontDoor:
         doorbell: Doorbell,
         router: Router,
         django: Upstream | InProcessDjango,
+        most_waiting: int,
     ) -> None:
+        """``most_waiting``: requests that may wait for a verdict at a time."""
         self._ingest, self._doorbell = ingest, doorbell
         self._router, self._django = router, django
+        self._gate = VerdictGate(django, ingest.pool, most_waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -124,7 +127,14 @@ class FrontDoor:
         if path == "/readyz":
             ready, state = self._ingest.readiness()
             return await _send_json(send, 200 if ready else 503, state)
-        return await self._django(self._without_prefix(scope), receive, send)
+        return await self._pass_on(self._without_prefix(scope), receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wait = wait_of(scope)
+        if wait is None:
+            await self._django(scope, receive, send)
+        else:
+            await self._gate(scope, receive, send, wait)
 
     def _without_prefix(self, scope: Scope) -> Scope:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -144,8 +154,10 @@ class FrontDoor:
         await self._ingest.start()
         self._doorbell.start()
         await send({"type": "lifespan.startup.complete"})
-        while message["type"] != "lifespan.shutdown":
-            message = await receive()
+        with hearing_stop(self._gate.release):
+            while message["type"] != "lifespan.shutdown":
+                message = await receive()
+        await self._gate.stop()
         await self._ingest.stop()
         self._doorbell.stop()
         await self._django.stop()
@@ -177,6 +189,7 @@ def front_door() -> FrontDoor:
         doorbell=doorbell,
         router=router,
         django=django,
+        most_waiting=settings.GATE_MAX_WAITING,
     )
 
 

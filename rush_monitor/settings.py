@@ -88,6 +88,9 @@ try:
     INBOX_MAX_ENVELOPES = env.int("INBOX_MAX_ENVELOPES", 2_000_000)
     INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", 8 << 30)
 
+    # Pipelines that may wait for a verdict at a time; each keeps a connection open.
+    GATE_MAX_WAITING = env.int("GATE_MAX_WAITING", 500)
+
     # Retention (days)
     EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", 30)
     DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", 30)

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 from django.core.exceptions import ImproperlyConfigured
 
-from issues.ingest.protocol import Headers, Message, Receive, Scope, Send
 from issues.ingest.remote import TrustedProxies
+from tenants.asgi_types import Headers, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
 from releases.api.releases import EnvironmentViewSet, ReleaseViewSet
 from releases.api.traffic import TrafficViewSet
+from releases.api.verdict import VerdictView, rush_gate_file
 from releases.sentry_api.base import no_such_path
 from releases.sentry_api.deploys import DeploysView
 from releases.sentry_api.organization import (
@@ -93,6 +94,11 @@ urlpatterns = [
         r"^api/v1/releases/(?P<release_id>\d{1,18})/commits/?$",
         ReleaseCommitViewSet.as_view({"get": "list", "put": "update"}),
     ),
+    re_path(
+        r"^api/v1/deploys/(?P<deploy_id>\d{1,18})/verdict/?$",
+        VerdictView.as_view(),
+        name="deploy-verdict",
+    ),
     path("api/v1/", include(api.urls)),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
@@ -102,6 +108,7 @@ urlpatterns = [
     ),
     path("api/0/", include(sentry)),
     re_path(r"^api/", problems.no_such_path),
+    path("rush-gate.py", rush_gate_file, name="rush-gate"),
 ]
 
 

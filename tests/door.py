@@ -9,8 +9,8 @@ from django.db import connection
 
 from issues.ingest.commit import conninfo
 from issues.ingest.endpoint import Ingest, IngestOptions
-from issues.ingest.protocol import Receive, Scope, Send
 from issues.ingest.routes import Router
+from tenants.asgi_types import Receive, Scope, Send
 from tenants.models import Project, ProjectKey
 
 T = TypeVar("T")

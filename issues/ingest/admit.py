@@ -8,8 +8,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from issues.ingest import answers, auth
 from issues.ingest.keys import SELECT_KEYS, Key, KeyDirectory, KeyRow, page_origin
-from issues.ingest.protocol import Headers, Refusal, Scope, unavailable
+from issues.ingest.protocol import Refusal, unavailable
 from issues.ingest.routes import Route
+from tenants.asgi_types import Headers, Scope
 
 KEY_RETRY_SECONDS = 0.25
 

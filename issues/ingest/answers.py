@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from issues.ingest.protocol import Headers, Refusal, Send
+from issues.ingest.protocol import Refusal
+from tenants.asgi_types import Headers, Send
 
 # Without the exposed headers a browser SDK cannot see why it was refused.
 _EXPOSE = b"x-sentry-error, x-sentry-rate-limits, retry-after"

@@ -3,13 +3,8 @@
 import asyncio
 from types import TracebackType
 
-from issues.ingest.protocol import (
-    RETRY_SECONDS,
-    ClientGone,
-    Message,
-    Receive,
-    Refusal,
-)
+from issues.ingest.protocol import RETRY_SECONDS, ClientGone, Refusal
+from tenants.asgi_types import Message, Receive
 
 READ_SECONDS = 60.0
 

@@ -25,17 +25,10 @@ from issues.ingest.keys import Key
 from issues.ingest.outcomes import Outcomes
 from issues.ingest.prepare import Prepared, prepare
 from issues.ingest.pressure import Pressure
-from issues.ingest.protocol import (
-    RETRY_SECONDS,
-    ClientGone,
-    Receive,
-    Refusal,
-    Scope,
-    Send,
-    unavailable,
-)
+from issues.ingest.protocol import RETRY_SECONDS, ClientGone, Refusal, unavailable
 from issues.ingest.remote import Network, TrustedProxies
 from issues.ingest.routes import Route
+from tenants.asgi_types import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +61,13 @@ class IngestOptions:
 class Ingest:
     """The endpoints and what runs behind them, between ``start`` and ``stop``.
 
-    ``stored(n)`` is called after each commit of ``n`` envelopes.
+    ``stored(n)`` is called after each commit of ``n`` envelopes. ``pool`` may be
+    borrowed from for quick looks; it is open between ``start`` and ``stop``.
     """
 
     def __init__(self, options: IngestOptions, stored: Callable[[int], None]) -> None:
         self._options = options
-        self._pool = AsyncConnectionPool(
+        self.pool = AsyncConnectionPool(
             options.conninfo,
             min_size=1,
             max_size=3,
@@ -83,11 +77,11 @@ class Ingest:
             check=AsyncConnectionPool.check_connection,
             name="ingest",
         )
-        self._gate = Gate(self._pool, options.wait_seconds)
+        self._gate = Gate(self.pool, options.wait_seconds)
         self._inbox = Inbox(options.conninfo, options.wait_seconds, stored)
-        self._outcomes = Outcomes(self._pool)
+        self._outcomes = Outcomes(self.pool)
         self._pressure = Pressure(
-            self._pool,
+            self.pool,
             max_envelopes=options.inbox_max_envelopes,
             max_bytes=options.inbox_max_bytes,
             data_dir=options.data_dir,
@@ -99,7 +93,7 @@ class Ingest:
 
     async def start(self) -> None:
         """Start the writer; does not wait for the database."""
-        await self._pool.open()
+        await self.pool.open()
         await self._inbox.start()
         await self._pressure.start()
         await self._outcomes.start()
@@ -110,7 +104,7 @@ class Ingest:
         await self._pressure.stop()
         await self._outcomes.stop()
         await self._gate.stop()
-        await self._pool.close()
+        await self.pool.close()
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Whether the database answers, and how much waits for digest."""

@@ -1,13 +1,4 @@
-"""The shapes of ASGI, and what an ingest endpoint answers instead of 200."""
-
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+"""What an ingest endpoint answers instead of 200."""
 
 # For answers with 503.
 RETRY_SECONDS = 5

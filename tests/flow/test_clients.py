@@ -87,14 +87,6 @@ def rush(up: RunningUp) -> Rush:
     return Rush(up)
 
 
-@pytest.fixture(scope="module")
-def packages(pytestconfig: pytest.Config) -> Path:
-    """A directory with the npm packages, kept from run to run."""
-    cache = pytestconfig.cache
-    assert cache is not None
-    return npm.installed(cache.mkdir("clients"))
-
-
 def run(*command: str, cwd: Path | None = None) -> dict[str, Any]:
     """Run a client to its end; what it printed."""
     done = subprocess.run(

@@ -5,7 +5,8 @@ import pytest
 
 from issues.ingest import body
 from issues.ingest.body import ByteBudget, Hold, read
-from issues.ingest.protocol import ClientGone, Message, Refusal
+from issues.ingest.protocol import ClientGone, Refusal
+from tenants.asgi_types import Message
 
 
 class Client:

@@ -9,7 +9,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from issues.ingest.doorbell import Doorbell
 from issues.ingest.endpoint import Ingest
-from issues.ingest.protocol import Message
 from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Router
 from issues.models import InboxEnvelope
@@ -17,6 +16,7 @@ from rush_monitor.asgi import DigestBell, FrontDoor, InProcessDjango
 from rush_monitor.celery import app as celery_app
 from rush_monitor.settings import networks
 from rush_monitor.upstream import Upstream
+from tenants.asgi_types import Message
 from tests.door import EVENT, EVENT_ID, KEY, make_key, options
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ def front_door(
         doorbell=doorbell,
         router=Router(prefix, "/tunnel/"),
         django=django or Upstream(AWAY, TrustedProxies([])),
+        most_waiting=10,
     )
 
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from issues.ingest.protocol import Message
 from issues.ingest.remote import TrustedProxies
 from rush_monitor import upstream
 from rush_monitor.upstream import Upstream
+from tenants.asgi_types import Message
 
 NOBODY = TrustedProxies([])
 PROXIES = TrustedProxies([ip_network("203.0.113.0/24")])
