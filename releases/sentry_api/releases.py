@@ -128,12 +128,14 @@ class PreviousView(SentryView):
         rows = rows_of(one_line(version).strip())
         if not rows:
             return Response({})
+        projects = [row.project for row in rows]
         earlier = Release.objects.filter(
-            project__in=[row.project_id for row in rows],
-            first_seen__lt=min(row.first_seen for row in rows),
+            project__in=projects, first_seen__lt=min(row.first_seen for row in rows)
         )
         previous = earlier.exclude(commit="").order_by("-first_seen", "-pk").first()
-        return Response(_release(rows_of(previous.version)) if previous else {})
+        if previous is None:
+            return Response({})
+        return Response(_release(rows_of(previous.version, projects)))
 
 
 def _told(given: Mapping[str, Any]) -> dict[str, Any]:

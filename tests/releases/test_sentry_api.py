@@ -240,7 +240,8 @@ def test_the_previous_release_with_commits_is_found(
     for n, commit in enumerate(["c1", "c2", "", "c4"]):
         seen = now + timedelta(minutes=n)
         make_release(web, f"1.{n}", commit=commit, first_seen=seen)
-    make_release(make_project(), "1.2", commit="other")
+    for version in ("1.1", "1.2"):
+        make_release(make_project(slug=f"a{version[-1]}"), version, commit="other")
 
     told = client.get(url("1.3", "previous-with-commits/")).json()
 
