@@ -95,7 +95,7 @@ def at(
 
 
 def a_pending_one() -> int:
-    return make_watch().pk
+    return int(make_watch().pk)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("55", 55), ("3600", 3600)])
