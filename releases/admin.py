@@ -2,8 +2,11 @@
 
 from django.contrib import admin
 
+from releases import admin_rollbacks
 from releases.models import Environment
 from tenants.audited import ReadOnlyAdmin
+
+__all__ = ["EnvironmentAdmin", "admin_rollbacks"]
 
 
 @admin.register(Environment)

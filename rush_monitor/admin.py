@@ -121,6 +121,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Releases", "rocket_launch", "releases.release"),
                 _item("Environments", "dns", "releases.environment"),
+                _item("Rollbacks", "undo", "releases.rollback"),
+                _item("Rollback targets", "webhook", "releases.rollbacktarget"),
             ],
         },
         {

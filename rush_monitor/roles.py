@@ -14,7 +14,7 @@ RESPONDER = Q(
         "change_hitlistentry",
         "delete_hitlistentry",
     ],
-)
+) | Q(content_type__app_label="releases", codename="add_rollback")
 MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[

@@ -72,6 +72,8 @@ try:
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
     # Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8,127.0.0.1
     TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
+    # Networks that may be called although they are not public, such as a CD's.
+    OUTBOUND_ALLOWED_NETWORKS = networks("OUTBOUND_ALLOWED_NETWORKS")
     # Where a page's own server may forward envelopes; they name their DSN themselves.
     TUNNEL_PATH = env.str("TUNNEL_PATH", "/tunnel/")
     # Where the front door sends what is not ingest; empty: Django in its process.

@@ -16,6 +16,11 @@ from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
 from releases.api.releases import EnvironmentViewSet, ReleaseViewSet
+from releases.api.rollbacks import (
+    DeployRollbackViewSet,
+    RollbackTargetViewSet,
+    RollbackViewSet,
+)
 from releases.api.traffic import TrafficViewSet
 from releases.api.verdict import VerdictView, rush_gate_file
 from releases.sentry_api.base import no_such_path
@@ -57,6 +62,8 @@ api.register(
     r"deploys/(?P<deploy_id>\d{1,18})/evaluations", EvaluationViewSet, "evaluation"
 )
 api.register("traffic", TrafficViewSet, "traffic")
+api.register("rollback-targets", RollbackTargetViewSet, "rollback-target")
+api.register("rollbacks", RollbackViewSet, "rollback")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")
@@ -98,6 +105,13 @@ urlpatterns = [
         r"^api/v1/deploys/(?P<deploy_id>\d{1,18})/verdict/?$",
         VerdictView.as_view(),
         name="deploy-verdict",
+    ),
+    re_path(
+        r"^api/v1/deploys/(?P<deploy_id>\d{1,18})/rollback/?$",
+        DeployRollbackViewSet.as_view(
+            {"get": "retrieve", "post": "create"}, detail=True
+        ),
+        name="deploy-rollback",
     ),
     path("api/v1/", include(api.urls)),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser, User
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from tenants.models import ApiToken, AuditEntry
+from tenants.secrets import SecretField
 
 JSON_ENCODER = DjangoJSONEncoder()
 
@@ -86,8 +88,18 @@ def record_import(
 
 
 def values_of(target: models.Model, fields: Iterable[str]) -> dict[str, Any]:
-    """The named fields' present values, for ``difference`` after the change."""
-    return {name: target.serializable_value(name) for name in fields}
+    """The named fields' present values, for ``difference`` after the change.
+
+    Of a secret there is only a mark that changes with it.
+    """
+    columns = target._meta.concrete_fields
+    secrets = {column.name for column in columns if isinstance(column, SecretField)}
+    values = {name: target.serializable_value(name) for name in fields}
+    for name in secrets & values.keys():
+        # Of what is stored, which is encrypted with chance.
+        digest = sha256(values[name].encode()).hexdigest()
+        values[name] = f"(secret {digest[:8]})" if values[name] else ""
+    return values
 
 
 def difference(

@@ -45,7 +45,7 @@ def changes_of(form: BaseForm) -> Changes:
     """What a valid form changed: each field with ``[before, after]``, no secrets."""
     changes: Changes = {}
     for name in form.changed_data:
-        if "password" in name:
+        if "password" in name or "secret" in name:
             changes[name] = ["(secret)", "(secret)"]
             continue
         before = form.get_initial_for_field(form.fields[name], name)

@@ -18,6 +18,8 @@ class Scope(models.TextChoices):
     RELEASE_READ = "release:read"
     RELEASE_WRITE = "release:write"
     TRAFFIC_WRITE = "traffic:write"
+    ROLLBACK_READ = "rollback:read"
+    ROLLBACK_WRITE = "rollback:write"
 
 
 class ApiToken(models.Model):
