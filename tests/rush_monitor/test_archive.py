@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from psycopg import sql
 
 from rush_monitor.cluster import Postgres
+from rush_monitor.spawn import wait_until
 from tests.running import RunningUp, manage
 
 TABLES = """
@@ -30,6 +31,11 @@ def rows(session: psycopg.Connection, table: str) -> list[str]:
     return [row for (row,) in session.execute(query)]
 
 
+def is_digested(database_url: str) -> bool:
+    with psycopg.connect(database_url) as session:
+        return session.execute("SELECT 1 FROM issues_issue").fetchone() is not None
+
+
 def only_line(text: str) -> str:
     (line,) = text.strip().splitlines()
     return line
@@ -43,6 +49,7 @@ def archive(up: RunningUp, short_tmp: Path) -> Path:
         f"{up.url}/api/{place.rpartition('/')[2]}/store/?sentry_key={key}",
         json={"message": "in the backup", "extra": {"odd": "é\\ \t\n"}},
     ).raise_for_status()
+    assert wait_until(lambda: is_digested(up.database_url), 20)
     path = short_tmp / "rush.backup"
     done = manage(up.data_dir, "backup", str(path))
     assert done.returncode == 0, done.stderr
