@@ -204,7 +204,7 @@ class Polls:
 
 def await_verdict(server: Server, deploy: int, seconds: float) -> Json:
     """The verdict when it is final, or the last one when ``seconds`` are over."""
-    polls, shown = Polls(server, deploy), None
+    polls, told = Polls(server, deploy), ""
     deadline = time.monotonic() + seconds
     while True:
         began = time.monotonic()
@@ -215,32 +215,18 @@ def await_verdict(server: Server, deploy: int, seconds: float) -> Json:
         left = deadline - time.monotonic()
         if verdict.get("final") or left <= 0:
             return verdict
-        shown = _show_progress(verdict, shown)
+        if verdict.get("sentence", told) != told:
+            told = verdict["sentence"]
+            tell(told)
         rest = LEAST_PAUSE - (time.monotonic() - began)
         time.sleep(max(0.0, min(rest, left)))
 
 
-def _show_progress(verdict: Json, shown: Any) -> Any:
-    """A line for each minute that was judged; returns the one that was shown."""
-    numbers = verdict.get("numbers") or {}
-    minutes = numbers.get("minutes")
-    if minutes is None or minutes == shown:
-        return shown
-    line = f"minute {minutes}: {numbers.get('errors', 0)} errors"
-    if numbers.get("rate") is not None:
-        line += f", error rate {numbers['rate']:.3%}"
-    if numbers.get("baseline_rate") is not None:
-        line += f", baseline {numbers['baseline_rate']:.3%}"
-    tell(line)
-    return minutes
-
-
 def report(verdict: Json) -> str:
     """The verdict for a person; lines begin with words of ours, see ``plain``."""
-    release, place = verdict.get("release"), verdict.get("environment")
-    lines = [f"{str(verdict.get('verdict')).upper()}: {release} in {place}"]
-    if verdict.get("sentence"):
-        lines.append(f"Why: {verdict['sentence']}")
+    what = f"{verdict.get('release')} in {verdict.get('environment')}"
+    word = str(verdict.get("verdict")).upper()
+    lines = [f"{word}: {verdict.get('sentence') or what}"]
     lines += _suspects(verdict.get("suspects") or [])
     rollback = verdict.get("rollback")
     if rollback:

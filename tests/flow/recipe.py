@@ -17,7 +17,7 @@ from releases import rush_gate
 
 DOCS = Path(__file__).parents[2] / "docs" / "ci"
 ADDRESS = "https://rush.example.com"
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 60
 # What a CI system sets, so that a test run inside one does not mix them up.
 FOREIGN = ("GITHUB_", "CI_", "RUSH_", "SENTRY_")
 

@@ -34,7 +34,7 @@ print(json.dumps(issue_token("ci", scopes, base_url=url, organization="rush")[1]
 """
 SETTLE = """
 UPDATE releases_watch SET verdict = %s, sentence = 'As the test says.', reason = 'test',
-    decided_at = now(), reacted_at = now()
+    decided_at = now()
 WHERE verdict = 'pending' AND deploy_id IN (
     SELECT d.id FROM releases_deploy d JOIN releases_release r ON r.id = d.release_id
     WHERE r.version = %s)
@@ -133,7 +133,7 @@ def test_the_recipe_for_github(
         ended = run_github_job(runner, job, rush.url)
 
     assert ended == status, runner.printed
-    assert f"{verdict.upper()}: {release} in production" in runner.printed[-2]
+    assert f"{verdict.upper()}: As the test says." in runner.printed[-2]
     (deploy,) = rush.rows(DEPLOYS, release)
     assert deploy["url"] == "https://github.com/acme/shop/actions/runs/4711"
     assert deploy["started_at"] <= deploy["finished_at"]
