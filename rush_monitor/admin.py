@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils import timezone
 
 from issues import queries
-from issues.admin.charts import BarChart, bar_chart
+from tenants.charts import BarChart, bar_chart
 from issues.admin.hit_list import current_entries
 from issues.admin.issue_list import rows_of
 from issues.admin.outcomes import outcomes_view
@@ -22,6 +22,7 @@ from issues.models import DeadLetter, HitListEntry, InboxEnvelope, Issue
 from releases.models import ReleaseMinute
 from tenants.audited import may
 from tenants.models import ProjectKey
+from tenants.pages import COUNT_CAP, capped_count
 
 admin.site.index_template = "rush_monitor/home.html"
 admin.site.index_title = "Overview"
@@ -172,9 +173,9 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "next_row": rows_of([entries[0].issue])[0] if entries else None,
         "entries": entries[1:],
         "chart": chart,
-        "burning_count": queries.capped_count(burning),
-        "listed_count": queries.capped_count(HitListEntry.objects.current()),
-        "cap": queries.COUNT_CAP,
+        "burning_count": capped_count(burning),
+        "listed_count": capped_count(HitListEntry.objects.current()),
+        "cap": COUNT_CAP,
         "inbox": _inbox(now),
         "dead_letters": _dead_letters(),
         "dead_letters_cap": DEAD_LETTERS_CAP,

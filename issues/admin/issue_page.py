@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 
 from issues import event_queries, queries
-from issues.admin.charts import BarChart, bar_chart
+from tenants.charts import BarChart, bar_chart
 from issues.admin.event_page import event_context
 from issues.admin.impact_parts import explained
 from issues.admin.issue_forms import (

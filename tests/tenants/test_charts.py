@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from issues.admin.charts import BASELINE, bar_chart, sparkline
+from tenants.charts import BASELINE, bar_chart, sparkline
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
