@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from issues.models import HitListEntry, Issue, IssueHour
 from issues.models.issue import IssueQuerySet
