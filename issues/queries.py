@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from issues.models import HitListEntry, Issue, IssueHour
 from issues.models.issue import IssueQuerySet
 from issues.terms import holding
+from tenants import pages
+from tenants.pages import PER_PAGE, Page
 
 # Each order has its index on the stats; first_seen sorts at most the issues.
 ORDERS = {
@@ -26,44 +28,11 @@ ORDERS = {
     "last_seen": ("-stats__last_seen", "-id"),
     "first_seen": ("-first_seen", "-id"),
 }
-COUNT_CAP = 1000
-PER_PAGE = 25
-LAST_PAGE = COUNT_CAP // PER_PAGE  # nobody reads on: narrow the list instead
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of rows; ``more`` tells that another follows."""
-
-    rows: list[Any]
-    number: int
-    size: int
-    more: bool
-
-    @property
-    def first(self) -> int:
-        return (self.number - 1) * self.size + 1
-
-    @property
-    def last(self) -> int:
-        return (self.number - 1) * self.size + len(self.rows)
 
 
 def page_of(queryset: IssueQuerySet, number: int, size: int = PER_PAGE) -> Page:
-    """A page without counting: one row beyond it tells whether more follow.
-
-    The ids are found first, so that nothing wide is sorted.
-    """
-    start = (number - 1) * size
-    ids = list(queryset.values_list("pk", flat=True)[start : start + size + 1])
-    found = full_rows().in_bulk(ids[:size])
-    rows = [found[pk] for pk in ids[:size] if pk in found]
-    return Page(rows, number, size, more=len(ids) > size and number < LAST_PAGE)
-
-
-def capped_count(queryset: QuerySet[Any], cap: int = COUNT_CAP) -> int:
-    """How many rows there are, ``cap`` meaning that many or more."""
-    return queryset.order_by().values("pk")[:cap].count()
+    """A page of issues with all that a row tells."""
+    return pages.page_of(queryset, full_rows(), number, size)
 
 
 def listed_issues(order: str) -> IssueQuerySet:

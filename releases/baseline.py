@@ -37,6 +37,7 @@ ENOUGH = 200  # effective errors
 HISTORY = timedelta(hours=24)  # of one tenant
 LATELY = timedelta(hours=24)
 FALLBACK_WINDOW = timedelta(hours=2)
+FALLBACK_DISPERSION = 1.5
 # Tenants whose usual errors and traffic a watch remembers; those of the rest are small.
 REMEMBERED = 300
 MINUTE = timedelta(minutes=1)
@@ -348,7 +349,7 @@ def _without_denominator(
     return Baseline(
         errors=errors,
         exposure=exposure,
-        dispersion=max(1.5, calibration.dispersion),
+        dispersion=max(FALLBACK_DISPERSION, calibration.dispersion),
         history_errors=raw,
         history_exposure=exposure,
         tenant_errors_capped=_largest({t: capped for t, _, capped in by_tenant}),

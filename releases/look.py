@@ -11,7 +11,7 @@ from releases import baseline as reading
 from releases import calibration, verdict
 from releases.baseline import EXPOSURE, MINUTE, PREFERENCE, Source
 from releases.models import Deploy, Environment, ReleaseMinute, TrafficMinute, Watch
-from releases.thresholds import rule_from
+from releases.thresholds import rule_by
 from releases.verdict import Baseline, Minute, Rule
 
 # Errors arrive at once, what they are put to later: a minute is closed this long after
@@ -60,15 +60,13 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
     ``digested_until``: everything received before it is in the counters.
     """
     deploy = watch.deploy
-    rule = rule_from(watch.settings)
     _settle(watch)
     start = watch.serving_since or minute_of(deploy.started_at)
     source = watch.source or Source.NONE
-    if source == Source.NONE:
-        rule = verdict.without_denominator(rule)
+    rule = rule_by(watch.settings, source)
     end, silent = _closed_until(deploy, Source(source), now)
     end = min(end, minute_of(digested_until), start + MINUTE * rule.window)
-    known = _known_baseline(watch)
+    known = known_baseline(watch)
     base_id = int(watch.baseline_numbers.get("release_id", 0))
     found = Look(
         watch,
@@ -87,8 +85,8 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
         [deploy.release_id], deploy.environment_id, start, end, source
     )
     if source == Source.NONE:
-        minutes = _with_profile(deploy.environment, minutes, start)
-    return _with_control(replace(found, minutes=minutes))
+        minutes = with_profile(deploy.environment, minutes, start)
+    return with_control(replace(found, minutes=minutes))
 
 
 def minute_of(moment: datetime) -> datetime:
@@ -166,7 +164,7 @@ def _numbers_of(base: Baseline, release_id: int) -> dict[str, Any]:
     }
 
 
-def _known_baseline(watch: Watch) -> Baseline | None:
+def known_baseline(watch: Watch) -> Baseline | None:
     """The baseline that ``_settle`` wrote; None where there is nothing to compare."""
     told = watch.baseline_numbers
     if not told or not told["exposure"]:
@@ -210,7 +208,7 @@ def _closed_until(
     return min([end, *told]), silent
 
 
-def _with_profile(
+def with_profile(
     environment: Environment, minutes: Sequence[Minute], start: datetime
 ) -> list[Minute]:
     """Without a denominator the exposure is what the season expects."""
@@ -221,7 +219,7 @@ def _with_profile(
     ]
 
 
-def _with_control(found: Look) -> Look:
+def with_control(found: Look) -> Look:
     """For a canary: the other releases in the same minutes, where they serve at least
     as much; they share every common cause.
     """

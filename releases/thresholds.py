@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from releases.models import Action, Threshold
-from releases.verdict import Rule
+from releases.models import Action, Threshold, Watch
+from releases.verdict import Rule, without_denominator
 from tenants.models import Project
 
 
@@ -54,3 +54,9 @@ def rule_from(settings: dict[str, Any]) -> Rule:
     """The rule that ``settings_of`` wrote."""
     names = Rule.__dataclass_fields__
     return Rule(**{name: settings[name] for name in names if name in settings})
+
+
+def rule_by(settings: dict[str, Any], source: str) -> Rule:
+    """The rule of ``settings`` as a source of exposure allows it."""
+    rule = rule_from(settings)
+    return without_denominator(rule) if source == Watch.Source.NONE else rule

@@ -14,14 +14,16 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils import timezone
 
 from issues import queries
-from issues.admin.charts import BarChart, bar_chart
 from issues.admin.hit_list import current_entries
 from issues.admin.issue_list import rows_of
 from issues.admin.outcomes import outcomes_view
 from issues.models import DeadLetter, HitListEntry, InboxEnvelope, Issue
-from releases.models import ReleaseMinute
+from releases.admin.deploy_state import watched_now
+from releases.models import Deploy, ReleaseMinute
 from tenants.audited import may
+from tenants.charts import BarChart, Mark, bar_chart
 from tenants.models import ProjectKey
+from tenants.pages import COUNT_CAP, capped_count
 
 admin.site.index_template = "rush_monitor/home.html"
 admin.site.index_title = "Overview"
@@ -45,6 +47,9 @@ admin.site.extra_urls = extra_urls  # type: ignore[attr-defined]
 
 BURNING = 8
 LISTED = 5
+WATCHED = 8
+MARKED = 50
+DEPLOYS = "releases.view_deploy"
 DEAD_LETTERS_CAP = 100
 INBOX_CAP = 10_000
 # The digest of an idle system takes well under a second.
@@ -119,8 +124,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "What shipped",
             "separator": True,
             "items": [
-                _item("Releases", "rocket_launch", "releases.release"),
+                _item("Deploys", "rocket_launch", "releases.deploy"),
+                _item("Releases", "inventory_2", "releases.release"),
                 _item("Environments", "dns", "releases.environment"),
+                _item("Thresholds", "speed", "releases.threshold"),
                 _item("Rollbacks", "undo", "releases.rollback"),
                 _item("Rollback targets", "webhook", "releases.rollbacktarget"),
             ],
@@ -162,7 +169,9 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         status=Issue.Status.OPEN, stats__exponent__gt=0
     )
     entries = current_entries(LISTED + 1)
-    chart = _last_hour(now)
+    sees_deploys = may(request, DEPLOYS)
+    chart = _last_hour(now, sees_deploys)
+    watched = watched_now(now, WATCHED) if sees_deploys else []
     return {
         **context,
         "title": "Overview",
@@ -172,18 +181,20 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "next_row": rows_of([entries[0].issue])[0] if entries else None,
         "entries": entries[1:],
         "chart": chart,
-        "burning_count": queries.capped_count(burning),
-        "listed_count": queries.capped_count(HitListEntry.objects.current()),
-        "cap": queries.COUNT_CAP,
+        "moving": any(row.state.left for row in watched),
+        "burning_count": capped_count(burning),
+        "listed_count": capped_count(HitListEntry.objects.current()),
+        "cap": COUNT_CAP,
         "inbox": _inbox(now),
         "dead_letters": _dead_letters(),
         "dead_letters_cap": DEAD_LETTERS_CAP,
+        "watched": watched,
         "nothing_yet": not Issue.objects.exists(),
         "first_key": ProjectKey.objects.select_related("project").first(),
     }
 
 
-def _last_hour(now: datetime) -> BarChart:
+def _last_hour(now: datetime, with_deploys: bool) -> BarChart:
     """Events of all projects by minute of occurrence, errors within them darker."""
     this_minute = now.replace(second=0, microsecond=0)
     start = this_minute - timedelta(minutes=59)
@@ -201,7 +212,24 @@ def _last_hour(now: datetime) -> BarChart:
         [(time, events) for time, (events, _) in series],
         time_format="%H:%M",
         parts=[errors for _, (_, errors) in series],
+        marks=_deploys(start, now) if with_deploys else [],
     )
+
+
+def _deploys(start: datetime, now: datetime) -> list[Mark]:
+    """Where deploys stand in a chart from ``start``, a whole minute, to this minute."""
+    end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    deploys = Deploy.objects.select_related("release", "environment", "project").filter(
+        started_at__gte=start, started_at__lt=end
+    )
+    return [
+        Mark(
+            round(100 * ((deploy.started_at - start) / (end - start)), 2),
+            f"{deploy.started_at:%H:%M} UTC: {deploy} ({deploy.project})",
+            reverse("admin:releases_deploy_change", args=[deploy.pk]),
+        )
+        for deploy in deploys.order_by("-started_at")[:MARKED]
+    ]
 
 
 def _inbox(now: datetime) -> dict[str, Any]:

@@ -278,6 +278,7 @@ SPECTACULAR_SETTINGS = {
         "ExposureSourceEnum": "releases.models.Watch.Source",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StatusEnum": "issues.models.Issue.Status",
+        "VerdictEnum": "releases.models.Watch.Verdict",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -21,6 +21,7 @@ from releases.api.rollbacks import (
     RollbackTargetViewSet,
     RollbackViewSet,
 )
+from releases.api.thresholds import ThresholdViewSet
 from releases.api.traffic import TrafficViewSet
 from releases.api.verdict import VerdictView, rush_gate_file
 from releases.sentry_api.base import no_such_path
@@ -64,6 +65,7 @@ api.register(
 api.register("traffic", TrafficViewSet, "traffic")
 api.register("rollback-targets", RollbackTargetViewSet, "rollback-target")
 api.register("rollbacks", RollbackViewSet, "rollback")
+api.register("thresholds", ThresholdViewSet, "threshold")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")

@@ -26,11 +26,15 @@ from releases.models import (
     Commit,
     Deploy,
     Environment,
+    Evaluation,
     Release,
     ReleaseMinute,
     Rollback,
+    RollbackTarget,
+    Threshold,
     Watch,
 )
+from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
@@ -133,8 +137,15 @@ def make_deploy(
 
 
 def make_watch(deploy: Deploy | None = None, **fields: Any) -> Watch:
+    """An open watch under the default threshold, of a release that serves."""
     deploy = deploy or make_deploy()
-    defaults = {"opened_at": deploy.started_at, "due_at": deploy.started_at}
+    defaults = {
+        "settings": settings_of(Threshold()),
+        "source": Watch.Source.TRAFFIC,
+        "opened_at": deploy.started_at,
+        "serving_since": deploy.started_at.replace(second=0, microsecond=0),
+        "due_at": deploy.started_at,
+    }
     return Watch.objects.create(deploy=deploy, **{**defaults, **fields})
 
 
@@ -244,3 +255,28 @@ def make_dead_letter(project: Project, **fields: Any) -> DeadLetter:
         "error": "ValueError: no",
     }
     return DeadLetter.objects.create(**{**defaults, **fields})
+
+
+def make_threshold(**fields: Any) -> Threshold:
+    """The threshold for every project and environment, unless it is told where."""
+    return Threshold.objects.create(**fields)
+
+
+def make_evaluation(watch: Watch, **fields: Any) -> Evaluation:
+    defaults = {
+        "at": timezone.now(),
+        "minutes": 5,
+        "errors": 30,
+        "exposure": 8000.0,
+        "ratio": 1.0,
+        "numbers": {"log_needed": 4.8},
+    }
+    return Evaluation.objects.create(watch=watch, **{**defaults, **fields})
+
+
+def make_rollback_target(**fields: Any) -> RollbackTarget:
+    defaults = {
+        "name": f"CD {next(_numbers)}",
+        "url": "https://cd.example.com/rollback",
+    }
+    return RollbackTarget.objects.create(**{**defaults, **fields})

@@ -16,6 +16,7 @@ from issues.search import search
 from issues.terms import SearchError, hit, tagged
 from releases.models import Environment, Release
 from tenants.models import Project, Tenant
+from tenants.pages import LAST_PAGE
 
 ANY = ("", "Any")
 PERIODS = {
@@ -71,7 +72,7 @@ class IssueFilterForm(forms.Form):
     )
     page = forms.IntegerField(
         min_value=1,
-        max_value=queries.LAST_PAGE,
+        max_value=LAST_PAGE,
         required=False,
         error_messages={
             "max_value": "Only the first %(limit_value)s pages are shown: narrow the "

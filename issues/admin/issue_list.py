@@ -11,12 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from issues import queries
-from issues.admin.charts import Sparkline, sparkline
 from issues.admin.issue_actions import BULK, perform
 from issues.admin.issue_filters import IssueFilterForm, narrow
 from issues.admin.issue_forms import ListForm, offer
 from issues.models import Issue
 from tenants.audited import may, row_id
+from tenants.charts import Sparkline, sparkline
+from tenants.pages import COUNT_CAP, capped_count
 
 # What was hit within a day counts as at risk.
 AT_RISK = timedelta(hours=24)
@@ -68,8 +69,8 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
         "form": form,
         "rows": rows_of(page.rows),
         "page": page,
-        "count": queries.capped_count(found.issues),
-        "count_cap": queries.COUNT_CAP,
+        "count": capped_count(found.issues),
+        "count_cap": COUNT_CAP,
         "order": found.order,
         "orders": queries.ORDERS,
         "columns": COLUMNS,

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest
 from django.utils import timezone
 
 from issues import event_queries, queries
-from issues.admin.charts import BarChart, bar_chart
 from issues.admin.event_page import event_context
 from issues.admin.impact_parts import explained
 from issues.admin.issue_forms import (
@@ -28,6 +27,7 @@ from issues.admin.issue_list import AT_RISK
 from issues.models import Fingerprint, HitListEntry, Issue, IssueActivity
 from releases.models import Release
 from tenants.audited import may, row_id
+from tenants.charts import BarChart, bar_chart
 
 HISTORY_LIMIT = 100
 FINGERPRINTS_LIMIT = 50

@@ -12,14 +12,13 @@ from django.utils import timezone
 
 from issues.admin.rate_chart import UNITS
 from issues.models import Issue
-from issues.queries import PER_PAGE, Page
 from releases.deploy_order import Place
 from releases.figures import LastDay, last_day
 from releases.models import Commit, Deploy, Environment, Release, ReleaseMinute
 from tenants.models import Project
+from tenants.pages import LAST_PAGE, PER_PAGE, Page
 
 STATUSES = {"current": "Current", "archived": "Archived", "all": "All"}
-LAST_PAGE = 40  # nobody reads on: narrow the list instead
 
 
 class ReleaseFilterForm(forms.Form):

@@ -15,6 +15,7 @@ from issues.models import Issue
 from releases.figures import PERIODS, Health, health_of, start_of, tenant_rates
 from releases.models import Deploy, Release
 from tenants.audited import row_id
+from tenants.pages import capped_count
 
 PERIOD_NAMES = {"24h": "24 hours", "14d": "14 days"}
 TENANT_PERIODS = {"1h": ("1 hour", 1), "24h": ("24 hours", 24)}
@@ -55,10 +56,8 @@ def page_context(request: HttpRequest, release: Release) -> dict[str, Any]:
         "commits": commits[:COMMITS_SHOWN],
         "more_commits": len(commits) > COMMITS_SHOWN,
         "new_issues": rows_of(queries.page_of(fresh, 1, ISSUES_SHOWN).rows),
-        "new_issues_count": queries.capped_count(fresh),
-        "open_issues_count": queries.capped_count(
-            fresh.filter(status=Issue.Status.OPEN)
-        ),
+        "new_issues_count": capped_count(fresh),
+        "open_issues_count": capped_count(fresh.filter(status=Issue.Status.OPEN)),
     }
 
 

@@ -18,7 +18,12 @@ __all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme"]
 
 
 class ConstrainedSerializer(serializers.ModelSerializer[Any]):
-    """Answers 400 where the database's constraints would raise."""
+    """Answers 400 where the database's constraints would raise.
+
+    Uniqueness of the columns in ``free`` is not asked for.
+    """
+
+    free: tuple[str, ...] = ()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         model: type[models.Model] = self.Meta.model
@@ -26,7 +31,7 @@ class ConstrainedSerializer(serializers.ModelSerializer[Any]):
         for name, value in attrs.items():
             setattr(row, name, value)
         try:
-            row.validate_constraints()
+            row.validate_constraints(exclude=set(self.free))
         except ValidationError as error:
             raise serializers.ValidationError(error.messages) from error
         return attrs

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -9,9 +10,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from issues.models import HitListEntry, Issue
+from releases.models import ReleaseMinute, Watch
 from tests.envelopes import event as payload_of
 from tests.factories import (
     make_deploy,
+    make_evaluation,
     make_event,
     make_hit,
     make_issue,
@@ -19,7 +22,9 @@ from tests.factories import (
     make_project,
     make_release,
     make_tenant,
+    make_threshold,
     make_user,
+    make_watch,
 )
 from tests.flow.npm import chromium
 
@@ -96,9 +101,9 @@ def severe() -> Issue:
     return severe
 
 
-def log_in(page: Page) -> None:
+def log_in(page: Page, username: str = "anna") -> None:
     page.goto("/admin/")
-    page.get_by_label("Username").fill("anna")
+    page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Next to fix")).to_be_visible()
@@ -175,6 +180,7 @@ def test_the_pages_fit_a_phone(
     release = make_release(severe.project, "shop@1.0.0+build.20261125.7f3a9c1d2e4b")
     place = make_deploy(release).environment
     make_minute(release, place, timezone.now(), errors=3, sessions=400)
+    deploy = make_watch(make_deploy(release)).deploy
     log_in(opened)
     opened.set_viewport_size({"width": 390, "height": 844})
 
@@ -185,10 +191,88 @@ def test_the_pages_fit_a_phone(
         "/admin/issues/hitlistentry/",
         "/admin/releases/release/",
         f"/admin/releases/release/{release.pk}/change/",
+        "/admin/releases/deploy/",
+        f"/admin/releases/deploy/{deploy.pk}/change/",
     ):
         opened.goto(address)
         overflow = opened.evaluate(
             "document.documentElement.scrollWidth - window.innerWidth"
         )
         assert overflow <= 0, address
+    assert troubles == []
+
+
+def test_a_bad_deploy_is_followed_as_it_is_judged(
+    opened: Page, severe: Issue, troubles: list[str]
+) -> None:
+    release = make_release(severe.project, "shop@1.1")
+    started_at = timezone.now() - timedelta(minutes=7)
+    watch = make_watch(make_deploy(release, started_at=started_at))
+    first = started_at.replace(second=0, microsecond=0)
+    ReleaseMinute.objects.bulk_create(
+        ReleaseMinute(
+            project_id=severe.project_id,
+            release_id=release.pk,
+            environment_id=watch.deploy.environment_id,
+            minute=first + timedelta(minutes=i),
+            errors=30,
+            traffic=1500,
+        )
+        for i in range(6)
+    )
+    log_in(opened)
+    opened.clock.install()
+
+    opened.get_by_role("link", name="Deploys", exact=True).click()
+    opened.get_by_label("Verdict").select_option("pending")
+    opened.get_by_role("link", name="shop@1.1").click()
+    expect(opened.get_by_text("watching")).to_be_visible()
+    expect(opened.get_by_role("img", name="Error rate of shop@1.1")).to_be_visible()
+    left = opened.locator("[data-counts-down]")
+    before = left.text_content()
+    opened.clock.run_for(2000)
+    expect(left).not_to_have_text(before or "")
+
+    # The verdict comes by itself, and what was opened stays open.
+    make_evaluation(watch)
+    opened.clock.run_for(10_000)
+    opened.get_by_text("1 look, newest first").click()
+    watch.verdict, watch.reason = Watch.Verdict.DEGRADED, "global"
+    watch.sentence = "shop@1.1 in production is degraded at minute 4."
+    watch.decided_at = timezone.now()
+    watch.save()
+    make_evaluation(watch)
+    opened.clock.run_for(10_000)
+    expect(opened.get_by_text("is degraded at minute 4")).to_be_visible()
+    expect(opened.get_by_text("2 looks, newest first")).to_be_visible()
+    expect(opened.get_by_role("columnheader", name="Evidence")).to_be_visible()
+    assert opened.locator("[data-refreshes]").count() == 0
+
+    # The question comes to the page, and its answer is written down.
+    opened.get_by_role("link", name="Roll back now…").click()
+    question = opened.get_by_role("dialog")
+    expect(question.get_by_text("is degraded at minute 4")).to_be_visible()
+    expect(question.get_by_text("held back")).to_be_visible()
+    question.get_by_role("link", name="Cancel").click()
+    expect(question).to_have_count(0)
+    assert troubles == []
+
+
+def test_a_threshold_is_tried_before_it_is_saved(
+    opened: Page, severe: Issue, troubles: list[str]
+) -> None:
+    make_user("maria", role="maintainer", password=PASSWORD)
+    threshold = make_threshold()
+    log_in(opened, "maria")
+    opened.goto(f"/admin/releases/threshold/{threshold.pk}/change/")
+
+    opened.get_by_label("Ratio").fill("1")
+    opened.get_by_role("button", name="Preview").click()
+    expect(opened.get_by_text("greater than or equal to 1.05")).to_be_visible()
+
+    opened.get_by_label("Ratio").fill("2")
+    opened.get_by_role("button", name="Preview").click()
+    expect(opened.get_by_text("Nothing to go by")).to_be_visible()
+    threshold.refresh_from_db()
+    assert threshold.ratio == 1.5
     assert troubles == []

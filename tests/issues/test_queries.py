@@ -101,15 +101,6 @@ def test_a_page_knows_whether_more_follow() -> None:
     assert (last.first, last.last, last.more) == (5, 5, False)
 
 
-def test_a_count_ends_at_its_cap() -> None:
-    project = make_project()
-    for _ in range(3):
-        make_issue(project)
-
-    assert queries.capped_count(Issue.objects.all(), cap=2) == 2
-    assert queries.capped_count(Issue.objects.all(), cap=9) == 3
-
-
 def test_trends_add_up_a_family_in_one_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -12,12 +13,15 @@ from releases.models import ReleaseMinute
 from tests.admin_pages import client_of, page, tags_in
 from tests.factories import (
     make_dead_letter,
+    make_deploy,
     make_hit,
     make_issue,
     make_key,
     make_project,
+    make_release,
     make_tenant,
     make_user,
+    make_watch,
 )
 
 pytestmark = pytest.mark.django_db
@@ -32,8 +36,12 @@ LISTS = [
     "tenants_plan",
     "tenants_project",
     "tenants_apitoken",
+    "releases_deploy",
     "releases_release",
     "releases_environment",
+    "releases_threshold",
+    "releases_rollback",
+    "releases_rollbacktarget",
     "issues_hitrule",
     "issues_pathrule",
     "issues_fingerprintrule",
@@ -110,6 +118,43 @@ def test_the_chart_counts_the_last_hour_of_all_projects(viewer: Client) -> None:
     chart = viewer.get(reverse("admin:index")).context["chart"]
 
     assert (chart.total, chart.part_total, chart.peak) == (9, 7, 9)
+
+
+def test_deploys_are_marked_in_the_chart(viewer: Client) -> None:
+    make_issue()
+    release = make_release(make_project(name="The shop"), "shop@1.1")
+    minute = timezone.now().replace(second=0, microsecond=0)
+    deploy = make_deploy(release, started_at=minute - timedelta(minutes=29))
+    make_deploy(release, started_at=minute - timedelta(minutes=61))
+
+    response = viewer.get(reverse("admin:index"))
+
+    (mark,) = response.context["chart"].marks
+    assert mark.x == 50.0
+    assert mark.label.endswith("UTC: shop@1.1 to production (The shop)")
+    address = reverse("admin:releases_deploy_change", args=[deploy.pk])
+    assert address in links(response.content.decode())
+
+
+def test_open_watches_and_the_last_bad_deploys_are_listed(viewer: Client) -> None:
+    now, project = timezone.now(), make_project()
+
+    def watch(version: str, hours: int, **fields: Any) -> None:
+        release = make_release(project, version)
+        deploy = make_deploy(release, started_at=now - timedelta(hours=hours))
+        make_watch(deploy, **fields)
+
+    make_issue()
+    watch("open", 0)
+    watch("bad", 1, verdict="degraded", decided_at=now - timedelta(hours=1))
+    watch("bad long ago", 30, verdict="degraded", decided_at=now - timedelta(hours=29))
+    watch("good", 2, verdict="healthy", decided_at=now)
+
+    response = viewer.get(reverse("admin:index"))
+
+    rows = response.context["watched"]
+    assert [row.deploy.release.version for row in rows] == ["open", "bad"]
+    assert "data-refreshes" in response.content.decode()
 
 
 def test_an_inbox_that_is_behind_is_an_alarm(viewer: Client) -> None:
@@ -220,12 +265,13 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
     for _ in range(issues):
         make_issue(stats={"exponent": 0.5})
         make_hit(make_issue(stats={"exponent": 0.4}))
+        make_watch()
 
     # Session, person, two of permissions, dead letters twice; hit list; ids, issues
     # and count of what burns, its families and trends; the same two of the next to fix;
-    # hit list count; minutes; oldest and number of the inbox; whether any
-    # issue; first key.
-    with django_assert_num_queries(20):
+    # hit list count; minutes, deploys of the hour; deploys that are watched, their
+    # rollbacks; oldest and number of the inbox; whether any issue; first key.
+    with django_assert_num_queries(23):
         page(viewer, "index")
 
 

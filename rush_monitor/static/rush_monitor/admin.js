@@ -9,7 +9,9 @@ document.addEventListener("click", (event) => {
   }
   const closer = event.target.closest("[data-closes]");
   if (closer) {
-    closer.closest("dialog")?.close();
+    const dialog = closer.closest("dialog");
+    if (dialog) event.preventDefault();
+    dialog?.close();
     return;
   }
   const copier = event.target.closest("[data-copies]");
@@ -90,5 +92,103 @@ document.addEventListener("formdata", (event) => {
 document.addEventListener("DOMContentLoaded", () => {
   for (const icon of document.querySelectorAll("nav .material-symbols-outlined")) {
     icon.setAttribute("aria-hidden", "true");
+  }
+});
+
+// A page that still changes fetches itself and exchanges the parts that differ.
+document.addEventListener("DOMContentLoaded", () => {
+  const page = document.querySelector("[data-refreshes]");
+  if (page) refreshLater(page);
+  if (document.querySelector("[data-counts-down]")) setInterval(countDown, 1000);
+});
+
+function refreshLater(page) {
+  setTimeout(async () => {
+    if (!document.hidden && !document.querySelector("dialog[open]")) await refresh(page);
+    if (page.dataset.refreshes) refreshLater(page);
+  }, page.dataset.refreshes * 1000);
+}
+
+async function refresh(page) {
+  let fresh;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return;
+    fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch {
+    return; // The next time may succeed: the server restarts, the laptop wakes up.
+  }
+  for (const part of page.querySelectorAll("[data-part]")) {
+    const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (other && other.innerHTML !== part.innerHTML) exchange(part, other);
+  }
+  const next = fresh.querySelector("[data-refreshes]");
+  if (next) page.dataset.refreshes = next.dataset.refreshes;
+  else delete page.dataset.refreshes;
+}
+
+// What was opened stays open, and what had the focus has it again.
+function exchange(part, other) {
+  const open = new Set([...part.querySelectorAll("details[open]")].map((d) => d.id));
+  for (const details of other.querySelectorAll("details")) {
+    details.open = open.has(details.id);
+  }
+  const focused = part.contains(document.activeElement) && document.activeElement;
+  const address = focused && focused.getAttribute("href");
+  const place = address ? `a[href="${CSS.escape(address)}"]` : "summary";
+  part.replaceChildren(...other.childNodes);
+  if (focused) part.querySelector(place)?.focus({ preventScroll: true });
+}
+
+function countDown() {
+  for (const clock of document.querySelectorAll("[data-counts-down]")) {
+    const left = Math.max(0, new Date(clock.dataset.countsDown) - Date.now());
+    const seconds = Math.floor(left / 1000);
+    const parts = [Math.floor(seconds / 60), seconds % 60];
+    if (parts[0] >= 60) parts.splice(0, 1, Math.floor(parts[0] / 60), parts[0] % 60);
+    clock.textContent = parts
+      .map((part, i) => (i ? String(part).padStart(2, "0") : part))
+      .join(":");
+  }
+}
+
+// A button that shows what the form as typed would do, without sending it off.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-previews]");
+  if (!button) return;
+  event.preventDefault();
+  const shown = document.getElementById(button.dataset.previews);
+  button.setAttribute("aria-disabled", "true");
+  try {
+    const answer = await fetch(button.formAction, {
+      method: "POST",
+      body: new FormData(button.form),
+    });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(shown.id);
+    if (!answer.ok || !fresh) throw new Error(answer.statusText);
+    shown.replaceChildren(...fresh.childNodes);
+  } catch {
+    shown.textContent = "The server gave no answer: try again.";
+  }
+  button.removeAttribute("aria-disabled");
+});
+
+// A link to a page that asks before something is done: the question comes to here.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-asks]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(link.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const dialog = document.createElement("dialog");
+    dialog.className = "rm rm-dialog is-asking";
+    dialog.append(document.adoptNode(page.getElementById(link.dataset.asks)));
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  } catch {
+    location.assign(link.href);
   }
 });

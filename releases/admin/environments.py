@@ -1,12 +1,9 @@
-"""Environments: made by CI or by the first event that names them."""
+"""Environments: made when something first names them."""
 
 from django.contrib import admin
 
-from releases import admin_rollbacks
 from releases.models import Environment
 from tenants.audited import ReadOnlyAdmin
-
-__all__ = ["EnvironmentAdmin", "admin_rollbacks"]
 
 
 @admin.register(Environment)

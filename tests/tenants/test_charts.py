@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from issues.admin.charts import BASELINE, bar_chart, sparkline
+from tenants.charts import BASELINE, Mark, bar_chart, sparkline
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -28,6 +28,14 @@ def test_columns_are_drawn_with_their_darker_part() -> None:
     assert chart.columns.count("<rect") == 3
     assert "<title>09:00 UTC: 10 events, 5 errors</title>" in chart.columns
     assert 'y="50.5" width="820.0" height="49.5"' in chart.columns
+
+
+def test_moments_are_marked() -> None:
+    mark = Mark(50.0, "deployed")
+
+    chart = bar_chart("Hours", hours(1, 2), time_format="%H:%M", marks=[mark])
+
+    assert chart.marks == [mark]
 
 
 def test_a_quiet_time_draws_a_flat_line() -> None:

@@ -65,6 +65,15 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment drawn across a chart; ``x`` in percent of the width, ``url`` or ""."""
+
+    x: float
+    label: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BarChart:
     """Columns over time in a drawing of ``width`` by ``height``, stretched to fit."""
 
@@ -76,6 +85,7 @@ class BarChart:
     peak: int
     total: int
     part_total: int = 0
+    marks: Sequence[Mark] = ()
 
     @property
     def columns(self) -> SafeString:
@@ -108,6 +118,7 @@ def bar_chart(
     time_format: str,
     ticks: int = 6,
     parts: Sequence[int] = (),
+    marks: Sequence[Mark] = (),
 ) -> BarChart:
     """A chart of counts by time; ``parts`` are counts within them, shown darker."""
     width, height = 1000, 100
@@ -132,8 +143,9 @@ def bar_chart(
             )
         )
     step = max(len(series) // ticks, 1)
-    marks = [
+    times = [
         Tick(round(100 * i / len(series), 2), f"{series[i][0]:{time_format}}")
         for i in range(0, len(series), step)
     ]
-    return BarChart(name, width, height, bars, marks, peak, sum(counts), sum(parts))
+    total, part_total = sum(counts), sum(parts)
+    return BarChart(name, width, height, bars, times, peak, total, part_total, marks)

@@ -9,16 +9,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from releases import rollback as ordering
+from releases.admin.deploy_state import UNDER_WAY
+from releases.admin.words import ROLLBACKS, tone, web_link
 from releases.interlocks import plan_of
 from releases.models import Deploy, Rollback, RollbackTarget
-from releases.orders import Step
 from releases.probing import probe
 from releases.target_checks import problems_of
 from releases.targets import Fate
@@ -38,20 +39,6 @@ else:
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 State = Rollback.State
-# How states are coloured: the kinds of badge that the stylesheet knows.
-COLOURS: dict[str, str] = {
-    State.REFUSED: "warning",
-    State.DRY_RUN: "info",
-    State.PENDING: "info",
-    State.SENDING: "info",
-    State.CALLED: "info",
-    State.FAILED: "fatal",
-    State.UNKNOWN: "fatal",
-    State.VERIFIED: "resolved",
-    State.NOT_VERIFIED: "fatal",
-}
-LOUD = {Step.DOUBT, Step.FAILED, Step.UNKNOWN, Step.NOT_VERIFIED}
-GOOD = {Step.CALLED, Step.CARRIED_OUT, Step.VERIFIED}
 
 OPTIONS = (
     'Webhook: {}. GitHub: {"repository": "owner/name", "workflow": "rollback.yml"} and '
@@ -68,7 +55,8 @@ URLS = (
 def badge(state: str) -> SafeString:
     """A rollback's state in its colour."""
     label = Rollback.State(state).label.lower()
-    return format_html('<span class="rm-badge is-{}">{}</span>', COLOURS[state], label)
+    kind, _ = ROLLBACKS[Rollback.State(state)]
+    return format_html('<span class="rm-badge is-{}">{}</span>', kind, label)
 
 
 class TargetForm(ModelForm):
@@ -296,10 +284,11 @@ class RollbackAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "rollback": rollback,
             "badge": badge(rollback.state),
-            "is_loud": COLOURS[rollback.state] == "fatal",
-            "steps": [(entry, _tone(entry.what)) for entry in rollback.log.all()],
+            "is_loud": ROLLBACKS[State(rollback.state)][0] == "fatal",
+            "moving": rollback.state in UNDER_WAY,
+            "steps": [(entry, tone(entry.what)) for entry in rollback.log.all()],
             "watch": getattr(rollback.deploy, "watch", None),
-            "deploy_link": deploy_link(rollback.deploy_id),
+            "run": web_link(rollback.run_url),
             "may_order": again and may(request, "releases.add_rollback"),
             "title": f"Rollback {rollback.pk}",
             "content_title": f"Rollback {rollback.pk}",
@@ -360,17 +349,3 @@ def found(object_id: str) -> Rollback:
     if rollback is None:
         raise Http404(f"No rollback has the number {object_id}.")
     return rollback
-
-
-def deploy_link(deploy_id: int) -> str:
-    """The page of a deploy; "" where deploys have none."""
-    try:
-        return reverse("admin:releases_deploy_change", args=[deploy_id])
-    except NoReverseMatch:
-        return ""
-
-
-def _tone(what: str) -> str:
-    if what in LOUD:
-        return "loud"
-    return "good" if what in GOOD else ""
