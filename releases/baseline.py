@@ -226,7 +226,7 @@ def read_baseline(
             release_ids, environment_id, before, calibration, known
         )
     column = EXPOSURE[Source(source)]
-    exposure, errors = 0.0, 0.0
+    exposure, raw, errors = 0.0, 0.0, 0.0
     by_tenant: list[tuple[int, float, float]] = []
     since = _measured_since(release_ids, environment_id, before, column)
     for window in WINDOWS:
@@ -242,6 +242,7 @@ def read_baseline(
     return Baseline(
         errors=errors,
         exposure=exposure,
+        raw_errors=raw,
         dispersion=dispersion,
         history_errors=history_errors,
         history_exposure=history_exposure,

@@ -216,7 +216,10 @@ def _numbers(
         "errors_capped": capped,
         "exposure": exposure,
         "rate": errors / exposure if exposure else None,
-        "baseline_rate": base_rate,
+        # Not capped, as the rate; the ratio is that of capped counts.
+        "baseline_rate": base_rate
+        if found.concurrent
+        else base.raw_errors / base.exposure,
         "ratio": capped / exposure / base_rate if exposure else None,
         "ratio_low": low,
         "ratio_high": high,

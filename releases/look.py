@@ -150,7 +150,8 @@ def _numbers_of(base: Baseline, release_id: int) -> dict[str, Any]:
         "release_id": release_id,
         "errors": base.errors,
         "exposure": base.exposure,
-        "rate": base.rate,
+        "raw_errors": base.raw_errors,
+        "rate": base.raw_errors / base.exposure if base.exposure else None,
         "cap": base.cap,
         "dispersion": base.dispersion,
         "longest_episode": base.longest_episode,
@@ -172,6 +173,7 @@ def known_baseline(watch: Watch) -> Baseline | None:
     return Baseline(
         errors=told["errors"],
         exposure=told["exposure"],
+        raw_errors=told["raw_errors"],
         cap=told["cap"],
         dispersion=told["dispersion"],
         longest_episode=told["longest_episode"],

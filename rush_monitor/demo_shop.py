@@ -102,7 +102,7 @@ FAULTS = [
     Fault("/checkout", checkout, 0.30, 6),
     Fault("/apps/track/{order}", tracking_page, 0.75, 14, since=2),
     Fault("/apps/track/{order}/eta", estimate, 0.45, 5, since=2),
-    Fault("/webhooks/orders", verify_webhook, 0.02, 30, handled=True),
+    Fault("/webhooks/orders", verify_webhook, 0.02, 4, handled=True),
     Fault("/jobs/refresh-status", refresh_status, 0.50, 4, handled=True),
     Fault("/orders/{order}/address", parse_address, 0.15, 2),
     Fault("/jobs/mail", send_mail, 0.20, 2, handled=True),
