@@ -322,7 +322,7 @@ class Scenario:
         """A client that calls the API as CI would."""
         _, token = issue_token(
             "demo CI",
-            ["release:write", "traffic:write"],
+            ["release:write", "traffic:write", "rollback:read"],
             base_url=settings.BASE_URL,
             organization=settings.ORGANIZATION_SLUG,
         )
@@ -356,6 +356,7 @@ class Scenario:
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
             answer = api.get("/api/v1/rollbacks/", params={"per_page": 1})
+            answer.raise_for_status()
             row = answer.json()["results"][0]
             if row["state"] in {"verified", "not_verified", "failed", "unknown"}:
                 return self.say(row["explanation"])
