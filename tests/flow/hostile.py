@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 # What may stand where something else belongs; "misplaced" is looked for afterwards.
@@ -37,7 +38,7 @@ ABSURD_TIMES: tuple[Any, ...] = (
     *("2026-02-30T00:00:00Z", "2026-11-23T09:00:00+99:99", [], {}, True),
 )
 
-NOW = "2026-11-23T09:20:51Z"
+NOW = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 FRAME = {
     "function": "convert",
