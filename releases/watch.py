@@ -11,11 +11,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from releases import rollback
 from releases.baseline import MINUTE, Source
 from releases.conclude import Conclusion
 from releases.look import CLOSING, minute_of
 from releases.models import Action, Deploy, Evaluation, Watch
+from releases.rollbacks import ordering
 from releases.sentence import sentence_of
 from releases.thresholds import settings_of, threshold_for
 
@@ -99,7 +99,7 @@ def record(
         watch.due_at = next_look(watch, now)
     watch.save()
     if watch.verdict == Verdict.DEGRADED and conclusion.action == Action.ROLLBACK:
-        rollback.decide(watch, now)
+        ordering.decide(watch, now)
 
 
 def _close(

@@ -37,7 +37,7 @@ from releases.models import (
     Watch,
 )
 from releases.progress import progress_of
-from releases.rollback import ORDERED
+from releases.rollbacks.ordering import ORDERED
 from tenants.audited import may, row_id
 
 COMMITS = 50

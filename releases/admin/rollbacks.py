@@ -15,14 +15,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from releases import rollback as ordering
 from releases.admin.deploy_state import UNDER_WAY
 from releases.admin.words import ROLLBACKS, tone, web_link
-from releases.interlocks import plan_of
 from releases.models import Deploy, Rollback, RollbackTarget
-from releases.probing import probe
-from releases.target_checks import problems_of
-from releases.targets import Fate
+from releases.rollbacks import ordering
+from releases.rollbacks.interlocks import plan_of
+from releases.rollbacks.probing import probe
+from releases.rollbacks.target_checks import problems_of
+from releases.rollbacks.targets import Fate
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, ReadOnlyAdmin, may, row_id
 from tenants.refusals import Refusal

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from releases.admin.words import short, times
 from releases.models import Environment, Threshold
-from releases.preview import preview
+from releases.replays.preview import preview
 from tenants.audited import AuditedModelAdmin, row_id
 from tenants.models import AuditEntry
 

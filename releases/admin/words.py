@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 
 from releases.models import Rollback, Watch
-from releases.orders import Step
+from releases.rollbacks.orders import Step
 
 UNITS = {
     Watch.Source.TRAFFIC: "requests",

@@ -18,12 +18,12 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases import rollback
-from releases.interlocks import OVERRIDABLE, Plan, plan_of
 from releases.models import Deploy, Rollback, RollbackAttempt, RollbackTarget
-from releases.probing import probe
-from releases.target_checks import problems_of
-from releases.targets import Fate
+from releases.rollbacks import ordering
+from releases.rollbacks.interlocks import OVERRIDABLE, Plan, plan_of
+from releases.rollbacks.probing import probe
+from releases.rollbacks.target_checks import problems_of
+from releases.rollbacks.targets import Fate
 from tenants.api.fields import NameField, name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
@@ -310,7 +310,7 @@ class DeployRollbackViewSet(viewsets.GenericViewSet[Deploy]):
         """Roll the deploy back now. A refusal is 409, and is recorded as well."""
         given = OrderSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        row = rollback.order(
+        row = ordering.order(
             self.deploy(),
             Actor.of(request),
             timezone.now(),

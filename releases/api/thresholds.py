@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from releases.models import Threshold, Watch
-from releases.preview import preview
+from releases.replays.preview import preview
 from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer

@@ -13,8 +13,8 @@ from tenants.secrets import SecretField
 class RollbackTarget(models.Model):
     """The CD of a project and environment; the most specific one is called.
 
-    ``url`` and ``options`` depend on ``kind``, see ``releases.targets``. ``secret`` is
-    a signing key or a token; it is encrypted at rest and never shown.
+    ``url`` and ``options`` depend on ``kind``, see ``releases.rollbacks.targets``.
+    ``secret`` is a signing key or a token; it is encrypted at rest and never shown.
     """
 
     class Kind(models.TextChoices):

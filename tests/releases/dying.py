@@ -26,7 +26,7 @@ def main(point: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "rush_monitor.settings"
     django.setup()
     # It imports models, so it comes after the set-up.
-    calling = import_module("releases.calling")
+    calling = import_module("releases.rollbacks.calling")
     if point == "before_claim":
         vars(calling)["_claim"] = die
 

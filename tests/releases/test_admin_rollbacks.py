@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from releases.models import Deploy, Rollback, RollbackTarget
-from releases.rollback import decide
+from releases.rollbacks.ordering import decide
 from tenants.models import AuditEntry
 from tenants.secrets import decrypt
 from tests.admin_pages import client_of, page, tags_in, told

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from releases.models import Deploy, Rollback, RollbackTarget
-from releases.orders import Step, note
+from releases.rollbacks.orders import Step, note
 from tenants.models import AuditEntry
 from tenants.secrets import decrypt
 from tests.factories import make_project, role_client, token_client

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from releases import calling
-from releases.calling import ATTEMPTS, BACK_OFF, call_due, step
 from releases.models import Deploy, Rollback, RollbackTarget
-from releases.orders import access_of, called
-from releases.rollback import decide, order
-from releases.targets import Fate, Outcome
+from releases.rollbacks import calling
+from releases.rollbacks.calling import ATTEMPTS, BACK_OFF, call_due, step
+from releases.rollbacks.ordering import decide, order
+from releases.rollbacks.orders import access_of, called
+from releases.rollbacks.targets import Fate, Outcome
 from tenants.outbound import Answer, OutboundError, Request
 from tests.factories import ANNA
 from tests.receiver import Received, Receiver, Reply, receiving

@@ -21,9 +21,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from releases.calling import call_due
 from releases.models import Rollback, Watch
-from releases.rollback import decide
+from releases.rollbacks.calling import call_due
+from releases.rollbacks.ordering import decide
 from rush_monitor.spawn import wait_until
 from tests.receiver import Received, Receiver, Reply, receiving
 from tests.releases.dying import POINTS

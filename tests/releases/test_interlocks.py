@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from releases.interlocks import Plan, plan_of, release_before, target_for
 from releases.models import Deploy, Release, Rollback, RollbackTarget, Watch
+from releases.rollbacks.interlocks import Plan, plan_of, release_before, target_for
 from tests.factories import make_environment, make_project, make_release
 from tests.releases.rolling import (
     MINUTE,

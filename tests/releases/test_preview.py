@@ -7,7 +7,7 @@ from pytest_django import DjangoAssertNumQueries
 from releases import conclude, look
 from releases.calibration import calibrate
 from releases.models import Threshold, Watch
-from releases.preview import EnvironmentPreview, Preview, preview
+from releases.replays.preview import EnvironmentPreview, Preview, preview
 from releases.watch import record
 from tests.factories import make_environment, make_project, make_threshold
 from tests.releases.scene import MINUTE, NOON, Scene

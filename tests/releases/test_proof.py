@@ -4,7 +4,15 @@ import random
 
 import pytest
 
-from releases.proof import Bad, Slice, Usual, most_usual, prove, quantile, tail
+from releases.rollbacks.proof import (
+    Bad,
+    Slice,
+    Usual,
+    most_usual,
+    prove,
+    quantile,
+    tail,
+)
 
 # 1,600 requests and 6.4 errors a minute for an hour.
 USUAL = Usual(errors=384, exposure=96_000)

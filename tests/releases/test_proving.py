@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from releases.models import Calibration, Deploy, Rollback, Watch
-from releases.proving import prove_due
+from releases.rollbacks.proving import prove_due
 from tests.factories import make_environment
 from tests.releases.rolling import (
     MINUTE,

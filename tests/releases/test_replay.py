@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from releases.replay import History, Usual, promising_looks
+from releases.replays.replay import History, Usual, promising_looks
 from releases.verdict import Baseline, Evidence, Minute, Rule, global_test
 
 USUAL = Baseline(errors=1000, exposure=250_000, cap=3, dispersion=1.2, tenants=100)

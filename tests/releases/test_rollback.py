@@ -2,9 +2,9 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
-from releases import rollback
 from releases.models import Deploy, Rollback, RollbackTarget, Watch
-from releases.rollback import AlreadyOrdered, decide, order
+from releases.rollbacks import ordering
+from releases.rollbacks.ordering import AlreadyOrdered, decide, order
 from tenants import doorbell
 from tenants.models import AuditEntry
 from tests.factories import ANNA
@@ -189,7 +189,7 @@ def test_the_preview_shows_no_secret(watch: Watch) -> None:
     )
     row = decide(watch, NOON)
 
-    told = rollback.preview(row, target, NOON)
+    told = ordering.preview(row, target, NOON)
 
     assert "glp" not in told
     assert f"RUSH_ROLLBACK_ID={row.idempotency_key}" in told

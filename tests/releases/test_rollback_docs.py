@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from releases.interlocks import OVERRIDABLE
-from releases.targets.webhook import signature
+from releases.rollbacks.interlocks import OVERRIDABLE
+from releases.rollbacks.targets.webhook import signature
 from tests.running import ROOT
 
 TEXT = (ROOT / "docs" / "rollback.md").read_text(encoding="utf-8")

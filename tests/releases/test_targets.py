@@ -10,9 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from releases.targets import KINDS, Access, Fate, Order, Sighting, Talk, Version
-from releases.targets.argocd import entry_of
-from releases.targets.order import Outcome, risk_of
+from releases.rollbacks.targets import (
+    KINDS,
+    Access,
+    Fate,
+    Order,
+    Sighting,
+    Talk,
+    Version,
+)
+from releases.rollbacks.targets.argocd import entry_of
+from releases.rollbacks.targets.order import Outcome, risk_of
 from tenants.outbound import Answer, Request
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from releases import tasks
 from releases.models import Rollback
-from releases.rollback import QUEUE, TASK, decide
+from releases.rollbacks.ordering import QUEUE, TASK, decide
 from rush_monitor.celery import app
 from tests.receiver import receiving
 from tests.releases.rolling import degraded, make_target

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from releases.targets.order import (
+from releases.rollbacks.targets.order import (
     Access,
     Fate,
     Order,

@@ -1,4 +1,4 @@
-"""Orders rollbacks: by a verdict, or by a person. ``releases.calling`` sends them.
+"""Orders rollbacks: by a verdict, or by a person. ``calling`` sends them.
 
 The row is the order. It is committed with the verdict as ``pending``, or as what it is
 otherwise: held back by an interlock, or a dry run.
@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from releases.interlocks import Interlock, Plan, plan_of
 from releases.models import Deploy, Environment, Rollback, RollbackTarget, Watch
-from releases.orders import Step, note, order_of
-from releases.targets import KINDS, Access
+from releases.rollbacks.interlocks import Interlock, Plan, plan_of
+from releases.rollbacks.orders import Step, note, order_of
+from releases.rollbacks.targets import KINDS, Access
 from tenants.audit import Actor, record
 from tenants.doorbell import ring_on_commit
 from tenants.refusals import Refusal

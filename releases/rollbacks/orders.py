@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from releases.models import Release, Rollback, RollbackAttempt, RollbackTarget, Watch
-from releases.targets.order import (
+from releases.rollbacks.targets.order import (
     Access,
     Fate,
     Order,

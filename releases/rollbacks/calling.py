@@ -20,9 +20,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from releases.interlocks import newer_deploy
 from releases.models import Rollback, RollbackTarget
-from releases.orders import (
+from releases.rollbacks.interlocks import newer_deploy
+from releases.rollbacks.orders import (
     Send,
     Step,
     access_of,
@@ -32,7 +32,7 @@ from releases.orders import (
     order_of,
     storable,
 )
-from releases.targets import KINDS, Fate, Outcome
+from releases.rollbacks.targets import KINDS, Fate, Outcome
 from tenants.outbound import SECONDS, send
 from tenants.secrets import SecretUnreadable
 

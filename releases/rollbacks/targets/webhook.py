@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from releases.targets.order import (
+from releases.rollbacks.targets.order import (
     Access,
     Fate,
     Order,

@@ -112,7 +112,7 @@ class Sighting:
 
 
 class Kind(Protocol):
-    """What each module of ``releases.targets`` offers."""
+    """What each module of ``releases.rollbacks.targets`` offers."""
 
     def problems(self, access: Access) -> dict[str, str]:
         """What cannot work, by field: url, secret or options."""

@@ -7,7 +7,7 @@ may read the API, a pipeline is found again by its name or by its variables.
 from datetime import UTC, timedelta
 from urllib.parse import quote, urlencode
 
-from releases.targets.order import (
+from releases.rollbacks.targets.order import (
     Access,
     Fate,
     Order,

@@ -4,8 +4,8 @@ A new kind is a module that offers what ``order.Kind`` lists, and a line here an
 ``RollbackTarget.Kind``.
 """
 
-from releases.targets import argocd, github, gitlab, webhook
-from releases.targets.order import (
+from releases.rollbacks.targets import argocd, github, gitlab, webhook
+from releases.rollbacks.targets.order import (
     Access,
     Fate,
     Kind,

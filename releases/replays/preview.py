@@ -17,7 +17,6 @@ from django.db.models import QuerySet
 from releases import baseline as reading
 from releases.baseline import MINUTE, Source
 from releases.conclude import Told, conclude
-from releases.firing import Firing, first_firing
 from releases.look import (
     CLOSING,
     Look,
@@ -27,8 +26,9 @@ from releases.look import (
     with_profile,
 )
 from releases.models import Deploy, Environment, Threshold, Watch
-from releases.quiet import FalseAlarm, quiet_times, watch_of
-from releases.replay import promising_looks
+from releases.replays.firing import Firing, first_firing
+from releases.replays.quiet import FalseAlarm, quiet_times, watch_of
+from releases.replays.replay import promising_looks
 from releases.thresholds import rule_by, settings_of
 from releases.verdict import Baseline
 

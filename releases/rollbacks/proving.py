@@ -14,8 +14,8 @@ from django.utils import timezone
 from releases.baseline import MINUTE, profile_at, read_minutes, releases_that_ran
 from releases.look import CLOSING, minute_of
 from releases.models import Calibration, Deploy, Environment, Rollback, Watch
-from releases.orders import Step, note
-from releases.proof import Bad, Proof, Slice, Usual, prove
+from releases.rollbacks.orders import Step, note
+from releases.rollbacks.proof import Bad, Proof, Slice, Usual, prove
 from releases.sentence import UNITS, percent
 from releases.verdict import Minute, capped_total
 

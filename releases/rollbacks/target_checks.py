@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from releases.models import RollbackTarget
-from releases.targets import KINDS, Access
+from releases.rollbacks.targets import KINDS, Access
 from tenants.secrets import SecretUnreadable, decrypt
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from releases import baseline as reading
 from releases.baseline import MINUTE, PREFERENCE, Source
 from releases.calibration import calibration_of
-from releases.firing import Firing, first_firing
 from releases.look import CLOSING, Look, minute_of, with_profile
 from releases.models import Action, Deploy, Environment, Watch
-from releases.replay import History, Usual, promising_looks
+from releases.replays.firing import Firing, first_firing
+from releases.replays.replay import History, Usual, promising_looks
 from releases.thresholds import rule_by
 from releases.verdict import Baseline, Minute, Rule
 

@@ -1,0 +1,1 @@
+"""Goes back: orders a rollback, calls the CD once, and proves that it helped."""
