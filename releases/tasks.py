@@ -13,6 +13,6 @@ def rollback() -> None:
     Each call is claimed by its row, so that one that hangs does not hold the others.
     """
     calling.call_due()
-    with only_one("releases.rollbacks.ordering.proof") as mine:
+    with only_one("releases.rollback.proof") as mine:
         if mine:
             proving.prove_due()
