@@ -29,7 +29,7 @@ VERDICT_HEADER = "X-Verdict"
 
 _PATH = re.compile(r"/api/v1/deploys/(\d{1,18})/verdict/?")
 _PENDING = (VERDICT_HEADER.lower().encode(), b"pending")
-# A deploy without a watch is one whose watch opens within the next tick.
+# A deploy without a watch is waited for as well: Django says pending of it.
 _OPEN = """
 SELECT deploy.id FROM releases_deploy deploy
 LEFT JOIN releases_watch watch ON watch.deploy_id = deploy.id
