@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.conf import LazySettings
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -107,6 +108,17 @@ def test_a_deploy_without_a_watch_is_pending(client: APIClient) -> None:
 
     assert (told["verdict"], told["rollback"]) == ("pending", None)
     assert "no verdict yet" in told["sentence"]
+
+
+def test_its_url_is_the_page_in_the_admin(
+    client: APIClient, settings: LazySettings
+) -> None:
+    deploy = make_deploy()
+
+    told = client.get(url(deploy.pk)).json()
+
+    page = reverse("admin:releases_deploy_change", args=[deploy.pk])
+    assert told["url"] == f"{settings.BASE_URL}{page}"
 
 
 def test_the_last_slash_may_be_left_out_or_not(client: APIClient) -> None:
