@@ -251,7 +251,7 @@ class InterlockSerializer(serializers.Serializer[Any]):
     overridable = serializers.BooleanField()
 
 
-class PlanSerializer(serializers.Serializer[Any]):
+class RollbackPlanSerializer(serializers.Serializer[Any]):
     """What ordering a rollback would do now."""
 
     to_release = serializers.CharField(allow_null=True)
@@ -288,7 +288,7 @@ class DeployRollbackViewSet(viewsets.GenericViewSet[Deploy]):
     def deploy(self) -> Deploy:
         return get_object_or_404(self.get_queryset(), pk=self.kwargs["deploy_id"])
 
-    @extend_schema(responses=PlanSerializer, filters=False)
+    @extend_schema(responses=RollbackPlanSerializer, filters=False)
     def retrieve(self, request: Request, deploy_id: str) -> Response:
         """Where the deploy would go back to, and what stands in the way."""
         return Response(told(plan_of(self.deploy(), timezone.now())))
@@ -324,7 +324,7 @@ class DeployRollbackViewSet(viewsets.GenericViewSet[Deploy]):
 
 def told(plan: Plan) -> Any:
     """A plan as the API shows it."""
-    return PlanSerializer(
+    return RollbackPlanSerializer(
         {
             "to_release": plan.to_release and plan.to_release.version,
             "target": plan.target and plan.target.name,
