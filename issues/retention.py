@@ -1,11 +1,13 @@
 """Deletes what is past its time, a piece at a time, so that nothing waits long."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from time import monotonic
 
 from django.db import connection
 
 from issues import partitions
+from issues.disk import HIGH
 from issues.models import (
     DeadLetter,
     IssueHour,
@@ -49,11 +51,17 @@ def apply(
     dead_letter_days: int,
     dead_letter_bytes: int,
     seconds: float,
+    disk_use: Callable[[], float] = lambda: 0.0,
 ) -> dict[str, int]:
-    """Delete for at most ``seconds``; returns rows (partitions: days) per table."""
+    """Delete for at most ``seconds``; returns rows (partitions: days) per table.
+
+    ``disk_use`` tells the used share of the database's disk (0-1): while it is high the
+    oldest days of events go before their time, today's never.
+    """
     deadline = monotonic() + seconds
     partitions.ensure_ahead(now.date())
     dropped = partitions.retire_before(now.date() - timedelta(days=event_days))
+    dropped += _free_disk(now.date(), disk_use, deadline)
     gone = {"issues_event": len(dropped)}
     kept = [
         *FIXED,
@@ -64,6 +72,19 @@ def apply(
         gone[table] = _delete_pieces(table, column, now - age, deadline)
     gone[DeadLetter._meta.db_table] += _shrink_dead_letters(dead_letter_bytes)
     return {table: count for table, count in gone.items() if count}
+
+
+def _free_disk(
+    today: date, disk_use: Callable[[], float], deadline: float
+) -> list[date]:
+    """Drop the oldest days of events, one after another, while the disk is high."""
+    dropped: list[date] = []
+    while disk_use() >= HIGH and monotonic() < deadline:
+        past = sorted(day for day in partitions.existing() if day < today)
+        if not past:
+            break
+        dropped += partitions.retire_before(past[0] + timedelta(days=1))
+    return dropped
 
 
 def _delete_pieces(table: str, column: str, before: datetime, deadline: float) -> int:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from issues import evidence, hitlist, retention, scoring, suspects, workflow
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
+from issues.disk import disk_use
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -88,6 +89,11 @@ def workflow_tick() -> None:
             hitlist.expire(now)
 
 
+def disk() -> float:
+    """The used share of the embedded database's disk; 0 for a database elsewhere."""
+    return disk_use(settings.DATA_DIR) if settings.EMBEDDED_DATABASE else 0.0
+
+
 @shared_task(name="issues.retention")
 def retention_tick() -> None:
     """Make partitions ahead and delete what is past its time."""
@@ -100,6 +106,7 @@ def retention_tick() -> None:
                 dead_letter_days=settings.DEAD_LETTER_RETENTION_DAYS,
                 dead_letter_bytes=settings.DEAD_LETTER_MAX_BYTES,
                 seconds=RETENTION_SECONDS,
+                disk_use=disk,
             )
             if gone:
                 logger.info("retention deleted %s", gone)

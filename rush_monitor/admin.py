@@ -17,7 +17,9 @@ from issues import queries
 from issues.admin.hit_list import current_entries
 from issues.admin.issue_list import rows_of
 from issues.admin.outcomes import outcomes_view
+from issues.disk import FULL, HIGH
 from issues.models import DeadLetter, HitListEntry, InboxEnvelope, Issue
+from issues.tasks import disk
 from releases.admin.deploy_state import watched_now
 from releases.models import Deploy, ReleaseMinute
 from tenants.audited import may
@@ -188,10 +190,17 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "inbox": _inbox(now),
         "dead_letters": _dead_letters(),
         "dead_letters_cap": DEAD_LETTERS_CAP,
+        "disk": _disk(),
         "watched": watched,
         "nothing_yet": not Issue.objects.exists(),
         "first_key": ProjectKey.objects.select_related("project").first(),
     }
+
+
+def _disk() -> dict[str, Any] | None:
+    """How full the embedded database's disk is, once that has consequences."""
+    used = disk()
+    return {"percent": 100 * used, "full": used >= FULL} if used >= HIGH else None
 
 
 def _last_hour(now: datetime, with_deploys: bool) -> BarChart:

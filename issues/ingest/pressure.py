@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import NamedTuple
 from psycopg import Error as PostgresError
 from psycopg_pool import AsyncConnectionPool
 
+from issues.disk import FULL, disk_use
+
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
 STALE_SECONDS = 5.0
 # Taking again begins below this share of a cap, so that it does not flutter.
 REOPEN = 0.95
-DISK_FULL = 0.95
 
 # Ids run on as rows come, so their span bounds the rows, and one row that stays long
 # stretches it; the table's size bounds them too, and outlives a backlog until vacuum.
@@ -95,7 +95,7 @@ class Pressure:
     def _judge(self) -> str:
         share = REOPEN if self.full else 1.0
         used = disk_use(self._data_dir) if self._data_dir else 0.0
-        if used >= DISK_FULL:
+        if used >= FULL:
             return "disk_full"
         if (
             self.backlog.envelopes >= self._max_envelopes * share
@@ -123,12 +123,3 @@ def estimate(
     row_bytes = body_bytes + _ROW_OVERHEAD
     envelopes = int(min(span, table_bytes / row_bytes)) if oldest else 0
     return Backlog(envelopes, int(envelopes * row_bytes), oldest)
-
-
-def disk_use(path: Path) -> float:
-    """The used share of the file system at ``path``, 0-1; 0 where it is unknown."""
-    try:
-        usage = shutil.disk_usage(path)
-    except OSError:
-        return 0.0
-    return 1 - usage.free / usage.total if usage.total else 0.0

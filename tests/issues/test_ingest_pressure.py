@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
+from issues.disk import disk_use
 from issues.ingest.commit import conninfo
-from issues.ingest.pressure import Backlog, Pressure, disk_use, estimate
+from issues.ingest.pressure import Backlog, Pressure, estimate
 from issues.models import InboxEnvelope
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)

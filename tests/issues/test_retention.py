@@ -83,6 +83,28 @@ def test_partitions_past_retention_are_dropped_and_those_ahead_made() -> None:
     assert {kept, NOW.date() + timedelta(days=14)} <= days
 
 
+def test_while_the_disk_is_high_the_oldest_days_go_before_their_time() -> None:
+    days = [NOW.date() - timedelta(days=age) for age in (20, 10, 5)]
+    for day in days:
+        partitions.create(day)
+    uses = iter([0.9, 0.86, 0.84])
+    values = {"event_days": 30, "seen_days": 7}
+    limits = {"dead_letter_days": 30, "dead_letter_bytes": 1 << 30}
+    gone = retention.apply(
+        NOW, seconds=10.0, disk_use=lambda: next(uses), **values, **limits
+    )
+    assert gone["issues_event"] == 2
+    assert days[2] in partitions.existing()
+    assert not {days[0], days[1]} & partitions.existing()
+
+
+def test_a_full_disk_never_costs_the_events_of_today() -> None:
+    values = {"event_days": 30, "seen_days": 7}
+    limits = {"dead_letter_days": 30, "dead_letter_bytes": 1 << 30}
+    retention.apply(NOW, seconds=10.0, disk_use=lambda: 0.99, **values, **limits)
+    assert NOW.date() in partitions.existing()
+
+
 def test_the_oldest_dead_letters_go_beyond_their_bytes() -> None:
     first, second, third = letter(600), letter(300), letter(300)
     apply(dead_letter_bytes=700)

@@ -55,6 +55,23 @@ LISTS = [
 SECRET = {"tenants_apitoken", "auth_user", "auth_group"}
 
 
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        (0.84, None),
+        (0.86, "86 % full: the oldest days of events are deleted"),
+        (0.96, "96 % full: ingest refuses envelopes"),
+    ],
+)
+def test_a_full_disk_is_told_with_what_follows(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, used: float, told: str | None
+) -> None:
+    monkeypatch.setattr("rush_monitor.admin.disk", lambda: used)
+    html = page(viewer, "index")
+    assert ("% full" in html) == (told is not None)
+    assert told is None or told in html
+
+
 @pytest.fixture
 def viewer() -> Client:
     return client_of("viewer")
