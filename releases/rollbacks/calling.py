@@ -69,7 +69,7 @@ def call_due(clock: Clock = timezone.now, send: Send = send) -> int:
 
 
 def step(pk: int, clock: Clock, send: Send) -> bool:
-    """Take the next step of one rollback; False when another process was faster."""
+    """Take the next step of one rollback; False when another process has taken it."""
     rollback = Rollback.objects.select_related(
         "target",
         "to_release",
@@ -78,6 +78,9 @@ def step(pk: int, clock: Clock, send: Send) -> bool:
         "deploy__release",
     ).get(pk=pk)
     now = clock()
+    # Read anew: since it was found due, another process may be calling.
+    if rollback.next_try_at is None or rollback.next_try_at > now:
+        return False
     if rollback.state == State.PENDING:
         reason = _out_of_date(rollback, now)
         if reason:
@@ -207,10 +210,11 @@ def _resolve_doubt(rollback: Rollback, clock: Clock, send: Send) -> bool:
     now = clock()
     if not _was_in_doubt(rollback):
         died = "The process that made the call ended before it noted an answer."
-        return _doubt(rollback, died, now) and step(rollback.pk, clock, send)
+        if not _doubt(rollback, died, now):
+            return False
     if _honours_key(rollback.target):
         return _call_again(rollback, clock, send)
-    if _looks_up(rollback.target):
+    if rollback.to_release is not None and _looks_up(rollback.target):
         return _look_up(rollback, clock, send)
     return _give_up(rollback, "The call was left without an answer.", now)
 

@@ -575,6 +575,39 @@ def test_reading_before_the_call_is_no_doubt(receiver: Receiver, clock: Clock) -
     assert [request.method for request in receiver.requests] == ["GET"]
 
 
+def test_a_row_that_another_process_calls_just_now_is_left(clock: Clock) -> None:
+    row = ordered()
+    calling._claim(fresh(row), NOON)
+
+    # It was found due before the other one claimed it.
+    assert not step(row.pk, clock, silent)
+
+    assert fresh(row).state == State.SENDING
+    assert log(row) == ["ordered", "sending"]
+
+
+def test_a_row_that_is_to_be_tried_again_later_is_left(clock: Clock) -> None:
+    row = ordered()
+    call_due(clock, unreachable)
+
+    assert not step(row.pk, clock, silent)
+    assert fresh(row).attempts == 1
+
+
+def test_a_release_deleted_in_doubt_leaves_it_unknown(
+    receiver: Receiver, clock: Clock
+) -> None:
+    row = on_github(receiver)
+    calling._claim(fresh(row), NOON)
+    Rollback.objects.update(to_release=None)
+    clock.pass_(minutes=1)
+
+    call_due(clock)
+
+    assert fresh(row).state == State.UNKNOWN
+    assert receiver.requests == []
+
+
 def test_a_row_that_somebody_settled_is_left(clock: Clock) -> None:
     row = ordered()
     Rollback.objects.update(state=State.CALLED)

@@ -55,6 +55,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/issues/", "get"),
         ("/api/v1/issues/{id}/resolve/", "post"),
         ("/api/v1/issues/{id}/merge/", "post"),
+        ("/api/v1/rollback-targets/", "post"),
+        ("/api/v1/deploys/{deploy_id}/rollback/", "post"),
         ("/api/v1/hit-list/", "post"),
         ("/api/v1/releases/", "post"),
         ("/api/v1/releases/{release_id}/commits/", "put"),
