@@ -137,7 +137,7 @@ def _errors(watch: Watch) -> str:
     capped = numbers.get("errors_capped")
     if capped is not None and capped < numbers["errors"]:
         cap = watch.baseline_numbers.get("cap")
-        text += f"; {capped:,.0f} count, for no tenant counts more than {cap} a minute"
+        text += f"; {capped:,.0f} make the ratio: no tenant counts above {cap} a minute"
     return text + "."
 
 
@@ -145,7 +145,7 @@ def _baseline(watch: Watch) -> str:
     base, unit = watch.baseline_numbers, unit_of(watch)
     if not base.get("exposure"):
         return ""
-    text = f"{base.get('errors', 0):,.0f} errors"
+    text = f"{base.get('raw_errors', base['errors']):,.0f} errors"
     if unit:
         text += f" in {base['exposure']:,.0f} {unit}"
     text += f" of {_baseline_name(watch)}"

@@ -86,6 +86,11 @@ class Preview:
     @property
     def sentence(self) -> str:
         """Both halves of the answer: false alarms, and deploys that it catches."""
+        if not self.environments:
+            return (
+                "There is no environment where it would hold: all have a threshold "
+                "that is more specific."
+            )
         if not self.tries and not self.deploys:
             return (
                 "Nothing to go by: where it would hold, no release served in the last "

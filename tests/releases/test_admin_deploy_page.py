@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from releases import conclude, look
 from releases.models import (
     Deploy,
     Release,
@@ -16,6 +17,7 @@ from releases.models import (
     Watch,
 )
 from releases.thresholds import settings_of
+from releases.watch import record
 from tests.admin_pages import buttons, client_of, page, tags_in
 from tests.factories import (
     make_commit,
@@ -28,6 +30,7 @@ from tests.factories import (
     make_threshold,
     make_watch,
 )
+from tests.releases.scene import NOON, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +54,13 @@ NUMBERS = {
     "held_back": "",
     "incomplete_minutes": 1,
 }
-BASE = {"errors": 812.0, "exposure": 198100.0, "rate": 0.0041, "cap": 2}
+BASE = {
+    "errors": 780.0,
+    "raw_errors": 812.0,
+    "exposure": 198100.0,
+    "rate": 0.0041,
+    "cap": 2,
+}
 
 
 @pytest.fixture
@@ -147,7 +156,8 @@ def test_the_numbers_are_told_in_words(
     assert figures["Judged"] == ("4 min", "after 2 min of grace")
     facts = {fact.name: fact.text for fact in context["facts"]}
     assert "between 3.1x and 6.8x; surely above 2.6x" in facts["Ratio"]
-    assert "205 count, for no tenant counts more than 2" in facts["Errors"]
+    assert "205 make the ratio: no tenant counts above 2 a minute" in facts["Errors"]
+    assert facts["Baseline"].startswith("812 errors in 198,100 requests of shop@1.0")
     assert facts["Gaps"].startswith("1 minute is incomplete")
     assert "without the tenants that are hit most" in facts["Tenants"]
 
@@ -179,6 +189,27 @@ def test_the_chart_has_both_releases_and_the_threshold(
     assert [line.name for line in chart.lines] == ["shop@1.0", "shop@1.1"]
     assert chart.threshold.label == "0.615 %"
     assert {mark.kind for mark in chart.moments} == {"deploy", "grace", "degraded"}
+
+
+def test_what_a_watch_writes_is_shown(viewer: Client) -> None:
+    scene = Scene()
+    scene.history()
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 5, errors=40)
+    now = NOON + timedelta(minutes=6)
+    found = look.look(watch, now, now)
+    record(watch, conclude.conclude(found, conclude.Told(), now), [], now)
+
+    context = context_of(viewer, watch.deploy)
+
+    assert context["headline"].startswith("shop@1.1 in production is degraded")
+    figures = {figure.label: figure.value for figure in context["figures"]}
+    assert figures["Error rate"] == "2.5 %"
+    assert figures["Ratio"] == context["evaluations"][0].ratio
+    assert {"Errors", "Baseline", "Ratio", "Evidence", "Tenants"} <= {
+        fact.name for fact in context["facts"]
+    }
+    assert context["chart"].threshold.label == "0.563 %"
 
 
 def test_before_anything_is_counted_the_chart_says_so(

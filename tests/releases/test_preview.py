@@ -191,6 +191,12 @@ def test_nothing_to_go_by_is_said(scene: Scene) -> None:
     assert told(scene).sentence.startswith("Nothing to go by")
 
 
+def test_a_threshold_that_holds_nowhere_says_so(scene: Scene) -> None:
+    scene.threshold()
+
+    assert told(scene).sentence.startswith("There is no environment where it")
+
+
 @pytest.mark.parametrize("hours", [6, 48])
 def test_minutes_are_read_once_however_many_there_are(
     scene: Scene, django_assert_num_queries: DjangoAssertNumQueries, hours: int
