@@ -88,8 +88,8 @@ class Preview:
         """Both halves of the answer: false alarms, and deploys that it catches."""
         if not self.environments:
             return (
-                "There is no environment where it would hold: all have a threshold "
-                "that is more specific."
+                "No environment is known where it would hold: there is none yet, or a "
+                "more specific threshold holds."
             )
         if not self.tries and not self.deploys:
             return (

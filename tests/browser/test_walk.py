@@ -272,7 +272,7 @@ def test_a_threshold_is_tried_before_it_is_saved(
 
     opened.get_by_label("Ratio").fill("2")
     opened.get_by_role("button", name="Preview").click()
-    expect(opened.get_by_text("Nothing to go by")).to_be_visible()
+    expect(opened.get_by_text("No environment is known")).to_be_visible()
     threshold.refresh_from_db()
     assert threshold.ratio == 1.5
     assert troubles == []

@@ -209,7 +209,7 @@ def test_what_a_watch_writes_is_shown(viewer: Client) -> None:
     assert {"Errors", "Baseline", "Ratio", "Evidence", "Tenants"} <= {
         fact.name for fact in context["facts"]
     }
-    assert context["chart"].threshold.label == "0.563 %"
+    assert context["chart"].threshold.label == "0.562 %"
 
 
 def test_before_anything_is_counted_the_chart_says_so(

@@ -194,7 +194,7 @@ def test_nothing_to_go_by_is_said(scene: Scene) -> None:
 def test_a_threshold_that_holds_nowhere_says_so(scene: Scene) -> None:
     scene.threshold()
 
-    assert told(scene).sentence.startswith("There is no environment where it")
+    assert told(scene).sentence.startswith("No environment is known where it")
 
 
 @pytest.mark.parametrize("hours", [6, 48])
