@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from releases.admin.words import rate_label
+from releases.admin.words import rate_label, short
 from releases.progress import Point, Progress
 from tenants.charts import Tick
 
@@ -186,9 +186,12 @@ def _line(kind: str, name: str, points: Sequence[Point], place: _Place) -> Line:
 
 def _grid(step: float, top: float, unit: str) -> list[Level]:
     count = round(top / step)
+    labels = ["0"]
+    for n in range(1, count + 1):
+        rate = n * step
+        labels.append(rate_label(rate, unit) if unit else short(rate))
     return [
-        Level(round(100 - 100 * n / count, 2), rate_label(n * step, unit) if n else "0")
-        for n in range(count + 1)
+        Level(round(100 - 100 * n / count, 2), label) for n, label in enumerate(labels)
     ]
 
 

@@ -14,7 +14,7 @@ from releases.admin.words import (
     short,
     times,
 )
-from releases.models import Watch
+from releases.models import Action, Watch
 from releases.thresholds import rule_by
 
 
@@ -213,5 +213,5 @@ def _threshold(settings: Mapping[str, Any]) -> str:
         f"From {times(settings['ratio'])} the baseline and {floor} of errors, "
         f"{short(100 * settings.get('confidence', 0.0))} % sure, at least "
         f"{settings.get('min_events', 0)} errors; watched {settings.get('window', 0)} "
-        f"minutes; then {settings.get('action', '')}."
+        f"minutes; then {Action(settings['action']).label}."
     )

@@ -119,6 +119,7 @@ def test_without_a_unit_rates_are_errors_a_minute() -> None:
     chart = drawn(points(0.003, 0.003), unit="")
 
     assert "0.003 a minute (3 errors)" in chart.columns
+    assert [level.label for level in chart.grid[:2]] == ["0", "0.001"]
 
 
 def test_times_stand_at_round_minutes() -> None:

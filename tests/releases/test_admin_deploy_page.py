@@ -158,6 +158,7 @@ def test_the_numbers_are_told_in_words(
     assert "between 3.1x and 6.8x; surely above 2.6x" in facts["Ratio"]
     assert "205 make the ratio: no tenant counts above 2 a minute" in facts["Errors"]
     assert facts["Baseline"].startswith("812 errors in 198,100 requests of shop@1.0")
+    assert facts["Threshold"].endswith("watched 60 minutes; then alert.")
     assert facts["Gaps"].startswith("1 minute is incomplete")
     assert "without the tenants that are hit most" in facts["Tenants"]
 
