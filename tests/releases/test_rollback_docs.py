@@ -40,7 +40,7 @@ def test_the_documented_check_refuses_an_old_call(is_ours: Callable[..., bool]) 
 
 def test_every_reason_is_documented() -> None:
     source = "".join(
-        (ROOT / "releases" / name).read_text(encoding="utf-8")
+        (ROOT / "releases" / "rollbacks" / name).read_text(encoding="utf-8")
         for name in ("interlocks.py", "calling.py")
     )
     reasons = set(re.findall(r'Interlock\(\s*"(\w+)"', source))
