@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,15 +14,18 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 
 
-def apply(**changes: int) -> dict[str, int]:
-    values = {
-        "event_days": 30,
-        "seen_days": 7,
-        "dead_letter_days": 30,
-        "dead_letter_bytes": 1 << 30,
-        **changes,
-    }
-    return retention.apply(NOW, seconds=10.0, **values)
+def apply(
+    *, dead_letter_bytes: int = 1 << 30, disk_use: Callable[[], float] = lambda: 0.0
+) -> dict[str, int]:
+    return retention.apply(
+        NOW,
+        event_days=30,
+        seen_days=7,
+        dead_letter_days=30,
+        dead_letter_bytes=dead_letter_bytes,
+        seconds=10.0,
+        disk_use=disk_use,
+    )
 
 
 def minute_of(hours_ago: int) -> None:
@@ -88,20 +92,14 @@ def test_while_the_disk_is_high_the_oldest_days_go_before_their_time() -> None:
     for day in days:
         partitions.create(day)
     uses = iter([0.9, 0.86, 0.84])
-    values = {"event_days": 30, "seen_days": 7}
-    limits = {"dead_letter_days": 30, "dead_letter_bytes": 1 << 30}
-    gone = retention.apply(
-        NOW, seconds=10.0, disk_use=lambda: next(uses), **values, **limits
-    )
+    gone = apply(disk_use=lambda: next(uses))
     assert gone["issues_event"] == 2
     assert days[2] in partitions.existing()
     assert not {days[0], days[1]} & partitions.existing()
 
 
 def test_a_full_disk_never_costs_the_events_of_today() -> None:
-    values = {"event_days": 30, "seen_days": 7}
-    limits = {"dead_letter_days": 30, "dead_letter_bytes": 1 << 30}
-    retention.apply(NOW, seconds=10.0, disk_use=lambda: 0.99, **values, **limits)
+    apply(disk_use=lambda: 0.99)
     assert NOW.date() in partitions.existing()
 
 
