@@ -40,6 +40,8 @@ ERRORS_PER_MINUTE = 48.0
 TIMES_WORSE = 10
 # Short, so that the healthy deploy is judged while one watches.
 GRACE_MINUTES, WINDOW_MINUTES = 1, 3
+# So long the release before serves, so that its faults are known before a deploy.
+KNOWN_SECONDS = 75.0
 POST_SECONDS = 10.0
 LONGEST = 480.0  # seconds until a verdict, else something is wrong
 SECRET = "the demo's signing key"
@@ -255,7 +257,9 @@ class Scenario:
             delivery.server.shutdown()
 
     def _deploys(self, shop: Shop, delivery: ContinuousDelivery) -> None:
-        self.say(f"{RELEASES[BEFORE]} serves; {RELEASES[HEALTHY]} is deployed")
+        self.say(f"{RELEASES[BEFORE]} serves for {KNOWN_SECONDS:.0f} s")
+        shop.stopped.wait(KNOWN_SECONDS)
+        self.say(f"{RELEASES[HEALTHY]} is deployed")
         shop.serving = HEALTHY
         self._await_verdict(shop.api, self._deploy(shop.api, HEALTHY))
         self.say(f"{RELEASES[BAD]} is deployed; its tracking page is broken")
