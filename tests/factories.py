@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from issues import partitions
 from issues.bodies import pack
 from issues.models import (
     DeadLetter,
@@ -231,7 +232,11 @@ def make_event(
         "tags": [],
         "body": None if payload is None else pack(dict(payload)),
     }
-    return Event.objects.create(**{**defaults, **fields})
+    values = {**defaults, **fields}
+    # Days before the first migration, such as yesterday at midnight, have none.
+    received = Event._meta.get_field("received").to_python(values["received"])
+    partitions.create(received.astimezone(UTC).date())
+    return Event.objects.create(**values)
 
 
 def make_hit(issue: Issue, **fields: Any) -> HitListEntry:
