@@ -85,7 +85,7 @@ def release_before(deploy: Deploy, watch: Watch | None) -> Release | None:
     """The release to go back to: the baseline, else that of the deploy before.
 
     A baseline that was never deployed here is known from events only, which anyone
-    can send: it counts only where nothing else was deployed.
+    can send: it counts only where no other deploy stands.
     """
     earlier = (
         Deploy.objects.filter(environment=deploy.environment)
@@ -93,10 +93,10 @@ def release_before(deploy: Deploy, watch: Watch | None) -> Release | None:
         .filter(Q(started_at__lt=deploy.started_at) | _tied(deploy, "lt"))
     )
     baseline = watch.baseline if watch else None
-    if baseline is not None and baseline.pk != deploy.release_id:
-        was_deployed = earlier.filter(release=baseline).exists()
-        if was_deployed or not earlier.exists():
-            return baseline
+    if baseline is not None and baseline.pk == deploy.release_id:
+        baseline = None
+    if baseline is not None and earlier.filter(release=baseline).exists():
+        return baseline
     standing = (
         earlier.filter(release__archived_at=None)
         .exclude(rollbacks__state__in=SENT)
@@ -104,7 +104,7 @@ def release_before(deploy: Deploy, watch: Watch | None) -> Release | None:
         .order_by("-started_at", "-pk")
         .first()
     )
-    return standing.release if standing else None
+    return standing.release if standing else baseline
 
 
 def _tied(deploy: Deploy, lookup: str) -> Q:

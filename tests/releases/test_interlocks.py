@@ -245,6 +245,17 @@ def test_a_baseline_that_events_only_name_does_not_count_beside_deploys(
     assert version_before(watch) == "shop@1.0"
 
 
+def test_a_baseline_that_events_only_name_counts_where_all_was_rolled_back() -> None:
+    environment = make_environment(make_project())
+    sent(make_deploy(environment, "2", NOON - MINUTE))
+    known = make_release(environment.project, "1")
+
+    bad = make_deploy(environment, "3", NOON)
+    watch = make_watch(bad, Watch.Verdict.DEGRADED, baseline=known)
+
+    assert version_before(watch) == "1"
+
+
 def test_a_baseline_that_events_only_name_counts_where_nothing_was_deployed() -> None:
     environment = make_environment(make_project())
     first = make_deploy(environment, "2", NOON)
