@@ -38,6 +38,9 @@ WITH fresh AS (
         AND m.minute >= %(start)s AND m.minute < %(end)s AND m.level >= %(error)s
     WHERE s.last_seen >= %(start)s AND i.project_id = %(project)s
         AND shown.first_seen >= %(since)s
+        AND NOT (%(canary)s AND EXISTS (SELECT FROM issues_issueminute other
+            WHERE other.issue_id = i.id AND other.environment_id = m.environment_id
+                AND other.release_id <> m.release_id AND other.minute >= %(start)s))
 ), busiest AS (
     SELECT root FROM fresh GROUP BY root ORDER BY sum(events) DESC LIMIT %(most)s
 )
@@ -77,6 +80,8 @@ def new_issues(found: Look) -> list[NewIssue]:
         "since": deploy.started_at.replace(second=0, microsecond=0),
         "error": Level.ERROR,
         "most": ISSUES_TRACKED,
+        # What the stable release meets as well is not the canary's doing.
+        "canary": (deploy.traffic_share or 1.0) < 1,
     }
     with connection.cursor() as cursor:
         cursor.execute(NEW_ISSUES, parameters)

@@ -118,9 +118,10 @@ def watch_tick() -> None:
     for deploy_id in watches.due(timezone.now()):
         try:
             watch_one(deploy_id)
-        except DatabaseError:
-            # The next tick tries again; the other watches must not wait for it.
+        except Exception:
+            # It is looked at again later; the other watches must not wait for it.
             logger.exception("the watch of deploy %s could not be looked at", deploy_id)
+            watches.postpone(deploy_id, timezone.now())
 
 
 @transaction.atomic
@@ -148,4 +149,7 @@ def calibration_tick() -> None:
         now = timezone.now()
         for environment in calibration.due(now):
             episode = evidence.longest_episode(environment.project, environment.pk, now)
-            calibration.calibrate(environment, now, episode)
+            try:
+                calibration.calibrate(environment, now, episode)
+            except DatabaseError:
+                logger.exception("%s could not be calibrated", environment)

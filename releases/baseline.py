@@ -36,6 +36,9 @@ WINDOWS = [timedelta(hours=h) for h in (1, 2, 4, 8, 12, 24, 48, 168)]
 ENOUGH = 200  # effective errors
 HISTORY = timedelta(hours=24)  # of one tenant
 LATELY = timedelta(hours=24)
+JUDGED_READ = 5
+# The part of what the busiest release had from which on another one served at all.
+SERVED = 0.01
 FALLBACK_WINDOW = timedelta(hours=2)
 FALLBACK_DISPERSION = 1.5
 # Tenants whose usual errors and traffic a watch remembers; those of the rest are small.
@@ -160,13 +163,14 @@ def choose_baseline(
 ) -> tuple[int, dict[str, float]] | None:
     """The release to compare with (0: unnamed), and what it had within 24 hours.
 
-    The newest release that was judged healthy here; where that has left no traces
-    lately, the one that served the most. None: nothing else ever ran.
+    The newest release that was judged healthy here and still served; else the one that
+    served the most. None: nothing else ever ran.
     """
-    ran = releases_that_ran(deploy.environment, before - LATELY, before)
+    ran = served(releases_that_ran(deploy.environment, before - LATELY, before))
     others = {pk: had for pk, had in ran.items() if pk != deploy.release_id}
+    sound = {pk: had for pk, had in others.items() if not _is_rolled_back(pk, deploy)}
     # The same release again, such as with another configuration, is its own baseline.
-    candidates = others or ran
+    candidates = sound or others or ran
     judged = (
         Watch.objects.filter(
             deploy__environment=deploy.environment_id,
@@ -177,8 +181,8 @@ def choose_baseline(
         .order_by("-deploy__started_at")
         .values_list("deploy__release_id", flat=True)
     )
-    for release_id in judged[:5]:
-        if release_id in candidates and not _was_rolled_back(release_id, deploy):
+    for release_id in judged[:JUDGED_READ]:
+        if release_id in candidates:
             return release_id, candidates[release_id]
     if not candidates:
         return None
@@ -186,20 +190,43 @@ def choose_baseline(
     return most, candidates[most]
 
 
+def served(ran: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
+    """The releases that did a part of the work: one old page left open is no baseline.
+
+    At least SERVED of what the busiest had, in the preferred count that any has.
+    """
+    most = max((_weight_of(had) for had in ran.values()), default=())
+    for place, top in enumerate(most):
+        if top:
+            return {
+                pk: had
+                for pk, had in ran.items()
+                if _weight_of(had)[place] >= SERVED * top
+            }
+    return {}
+
+
 def _weight_of(had: dict[str, float]) -> tuple[float, ...]:
     return tuple(had[source] for source in PREFERENCE) + (had["errors"],)
 
 
-def _was_rolled_back(release_id: int, deploy: Deploy) -> bool:
-    return Rollback.objects.filter(
-        deploy__release=release_id,
-        deploy__environment=deploy.environment_id,
-        state__in=[
-            Rollback.State.CALLED,
-            Rollback.State.VERIFIED,
-            Rollback.State.NOT_VERIFIED,
-        ],
-    ).exists()
+def _is_rolled_back(release_id: int, deploy: Deploy) -> bool:
+    """Whether the last deploy of the release to the environment was rolled back."""
+    last = (
+        Deploy.objects.filter(release=release_id, environment=deploy.environment_id)
+        .order_by("-started_at", "-pk")
+        .first()
+    )
+    return (
+        last is not None
+        and last.rollbacks.filter(
+            state__in=[
+                Rollback.State.CALLED,
+                Rollback.State.VERIFIED,
+                Rollback.State.NOT_VERIFIED,
+            ]
+        ).exists()
+    )
 
 
 def read_baseline(
@@ -233,7 +260,7 @@ def read_baseline(
         start = max(before - window, since)
         span = Span(release_ids, environment_id, start, before)
         exposure, raw = _totals(span, column)
-        by_tenant = _capped(span, cap)
+        by_tenant = capped_by_tenant(span, cap)
         errors = raw - sum(x for _, x, _ in by_tenant) + sum(c for _, _, c in by_tenant)
         if start == since or (exposure and errors / dispersion >= ENOUGH):
             break
@@ -278,7 +305,7 @@ def _totals(span: Span, column: str) -> tuple[float, float]:
     return exposure, errors
 
 
-def _capped(span: Span, cap: int) -> list[tuple[int, float, float]]:
+def capped_by_tenant(span: Span, cap: int) -> list[tuple[int, float, float]]:
     """Errors of each tenant, raw and capped."""
     with connection.cursor() as cursor:
         cursor.execute(READ_CAPPED, {**span.parameters, "cap": cap})
@@ -344,7 +371,7 @@ def _without_denominator(
     start = before - FALLBACK_WINDOW
     span = Span(release_ids, environment_id, start, before)
     _, raw = _totals(span, "traffic")
-    by_tenant = _capped(span, known["cap"])
+    by_tenant = capped_by_tenant(span, known["cap"])
     errors = raw - sum(x for _, x, _ in by_tenant) + sum(c for _, _, c in by_tenant)
     exposure = sum(profile_at(calibration, start + MINUTE * i) for i in range(120))
     return Baseline(

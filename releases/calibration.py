@@ -196,7 +196,10 @@ def merged_profile(
     for minute, (errors, _) in counts.items():
         sums[minute.replace(minute=0)] += errors
     profile = [dict(known) for known in before] or [{} for _ in range(HOURS_OF_WEEK)]
-    hour = min(sums, default=end)
+    first = min(counts, default=end)
+    hour = first.replace(minute=0)
+    if first.minute:
+        hour += timedelta(hours=1)  # only whole hours tell a mean
     while hour + timedelta(hours=1) <= end:
         year, week, _ = hour.isocalendar()
         place = profile[hour.weekday() * 24 + hour.hour]

@@ -12,7 +12,14 @@ from releases import verdict
 from releases.baseline import MINUTE, PREFERENCE, Source
 from releases.interval import anytime_lower, ratio_interval
 from releases.look import SILENT, Look, minute_of
-from releases.models import Action, Environment, ReleaseMinute, ReleaseNetwork, Watch
+from releases.models import (
+    Action,
+    Calibration,
+    Environment,
+    ReleaseMinute,
+    ReleaseNetwork,
+    Watch,
+)
 from releases.verdict import Baseline, Evidence, Judgement, NewIssue
 from tenants.models import Tenant
 
@@ -29,6 +36,7 @@ TENANT_WORTH = 0.01
 # The part of the minutes that may be incomplete in a healthy verdict.
 INCOMPLETE_SHARE = 0.1
 DROPPED = -1  # the tenant that errors dropped by clients are counted under
+MOST_DROPPED = 1_000_000  # in a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,8 @@ def _evidence(found: Look, told: Told) -> Evidence:
     minutes = list(found.minutes)
     for i, dropped in (told.drops or {}).items():
         if 0 <= i < len(minutes):
-            errors = {**minutes[i].errors, DROPPED: dropped}
+            # What clients tell is public input, and may be any number.
+            errors = {**minutes[i].errors, DROPPED: min(dropped, MOST_DROPPED)}
             minutes[i] = replace(minutes[i], errors=errors)
     named = {tenant for minute in minutes for tenant in minute.errors if tenant > 0}
     for issue in told.new_issues:
@@ -151,7 +160,10 @@ def _with_history(found: Look, evidence: Evidence) -> Baseline:
 
 
 def _outside(found: Look, since: int) -> dict[int, float]:
-    """How much projects of the environment's name that did not deploy rose together."""
+    """How much projects of the environment's name that did not deploy rose together.
+
+    Their errors are capped per tenant, too: one noisy tenant of theirs excuses nobody.
+    """
     deploy = found.watch.deploy
     start = found.start + MINUTE * since
     quiet = (
@@ -163,10 +175,10 @@ def _outside(found: Look, since: int) -> dict[int, float]:
     )
     seen, expected = 0.0, 0.0
     for environment in quiet.distinct():
-        now = _errors_and_exposure(environment, start, found.end)
         before = _errors_and_exposure(
             environment, found.start - OUTSIDE_HISTORY, found.start
         )
+        now = _errors_and_exposure(environment, start, found.end)
         for source in PREFERENCE:
             if now[source] and before[source]:
                 seen += now["errors"]
@@ -180,8 +192,15 @@ def _outside(found: Look, since: int) -> dict[int, float]:
 def _errors_and_exposure(
     environment: Environment, start: datetime, end: datetime
 ) -> dict[str, float]:
-    ran = reading.releases_that_ran(environment, start, end).values()
-    return {name: sum(had[name] for had in ran) for name in (*PREFERENCE, "errors")}
+    ran = reading.releases_that_ran(environment, start, end)
+    sums: dict[str, float] = {
+        name: sum(had[name] for had in ran.values()) for name in PREFERENCE
+    }
+    span = reading.Span(list(ran), environment.pk, start, end)
+    calibrated = Calibration.objects.filter(environment=environment).first()
+    cap = calibrated.cap if calibrated else verdict.cap_of(0)
+    over = sum(raw - capped for _, raw, capped in reading.capped_by_tenant(span, cap))
+    return {**sums, "errors": sum(had["errors"] for had in ran.values()) - over}
 
 
 def _numbers(
@@ -280,7 +299,9 @@ def _at_the_end(
     """The window is over and the rule did not fire."""
     high = numbers["ratio_high"]
     incomplete = numbers["incomplete_minutes"] + len(found.silent_sources)
-    if not numbers["exposure"]:
+    if not found.over:
+        reason = "incomplete"  # digest or the traffic's source stayed behind
+    elif not numbers["exposure"]:
         reason = "no_data"
     elif judgement.reason:
         reason = judgement.reason

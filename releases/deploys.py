@@ -109,6 +109,8 @@ def _known(
         newest is not None
         and newest.release_id == release.pk
         and newest.name == told.name
+        # A canary that is promoted is another deploy.
+        and (newest.traffic_share or 1.0) == (told.traffic_share or 1.0)
         and newest.created > now - SAME_DEPLOY
         and (
             told.started_at is None or abs(newest.started_at - told.started_at) <= SKEW

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Max, Min, Q, QuerySet, Sum
 
 from releases import baseline as reading
 from releases import calibration, verdict
@@ -25,7 +25,8 @@ CLOSING = {
 # A source of posted traffic that said nothing for so long is gone; until then its last
 # minutes are waited for.
 SILENT = timedelta(minutes=3)
-SOURCES_OF = timedelta(minutes=15)
+SOURCES_OF = timedelta(hours=1)
+CLOSED_FOR_ALL = max(CLOSING.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
     ``digested_until``: everything received before it is in the counters.
     """
     deploy = watch.deploy
-    _settle(watch)
+    # The baseline is read once, so all that it rests on must be counted by then.
+    if min(now, digested_until) >= minute_of(deploy.started_at) + CLOSED_FOR_ALL:
+        _settle(watch, now)
     start = watch.serving_since or minute_of(deploy.started_at)
     source = watch.source or Source.NONE
     rule = rule_by(watch.settings, source)
@@ -85,7 +88,8 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
         [deploy.release_id], deploy.environment_id, start, end, source
     )
     if source == Source.NONE:
-        minutes = with_profile(deploy.environment, minutes, start)
+        share = deploy.traffic_share or 1.0
+        minutes = with_profile(deploy.environment, minutes, start, share)
     return with_control(replace(found, minutes=minutes))
 
 
@@ -94,7 +98,7 @@ def minute_of(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def _settle(watch: Watch) -> None:
+def _settle(watch: Watch, now: datetime) -> None:
     """Find out, once, when the release began to serve, by what it is measured, and
     what it is compared with. Written to the watch, saved by ``record``.
     """
@@ -124,6 +128,9 @@ def _settle(watch: Watch) -> None:
         begin = errors.minute if errors is not None else None
     if begin is None:
         return
+    preferred = next((name for name in PREFERENCE if had.get(name)), source)
+    if source != preferred and now < max(begin, start) + SILENT:
+        return  # what both count best may only be slower to arrive
     watch.serving_since, watch.source = max(begin, start), source
     watch.baseline_id = release_id or None
     calibrated = calibration.calibration_of(deploy.environment, start)
@@ -198,25 +205,35 @@ def _closed_until(
     end = minute_of(now - CLOSING[source])
     if source != Source.TRAFFIC:
         return end, []
-    last_posts = dict(
+    posts = list(
         TrafficMinute.objects.filter(
-            environment_id=deploy.environment_id, minute__gte=now - SOURCES_OF
+            environment_id=deploy.environment_id,
+            minute__gte=min(now, deploy.started_at) - SOURCES_OF,
         )
         .values_list("source")
-        .annotate(Max("posted_at"))
+        .annotate(Min("minute"), Max("posted_at"))
     )
-    silent = sorted(s for s, at in last_posts.items() if at < now - SILENT)
-    told = [minute_of(at) for s, at in last_posts.items() if s not in silent]
-    return min([end, *told]), silent
+    silent = sorted(source for source, _, last in posts if last < now - SILENT)
+    told = [minute_of(last) for source, _, last in posts if source not in silent]
+    # A deploy often replaces the processes that post: as many began as ended.
+    deployed = minute_of(deploy.started_at)
+    began = sum(first >= deployed for _, first, _ in posts)
+    return min([end, *told]), silent if len(silent) > began else []
 
 
 def with_profile(
-    environment: Environment, minutes: Sequence[Minute], start: datetime
+    environment: Environment,
+    minutes: Sequence[Minute],
+    start: datetime,
+    share: float = 1.0,
 ) -> list[Minute]:
-    """Without a denominator the exposure is what the season expects."""
+    """Without a denominator the exposure is what the season expects of the share."""
     calibrated = calibration.calibration_of(environment, start)
     return [
-        replace(minute, exposure=reading.profile_at(calibrated, start + MINUTE * i))
+        replace(
+            minute,
+            exposure=share * reading.profile_at(calibrated, start + MINUTE * i),
+        )
         for i, minute in enumerate(minutes)
     ]
 
@@ -229,8 +246,12 @@ def with_control(found: Look) -> Look:
     share = deploy.traffic_share
     if share is None or share >= 1 or found.baseline is None:
         return found
+    if found.source == Source.NONE:
+        return found
     ran = reading.releases_that_ran(deploy.environment, found.start, found.end)
-    others = [pk for pk in ran if pk != deploy.release_id]
+    others = [
+        pk for pk, had in ran.items() if pk != deploy.release_id and had[found.source]
+    ]
     control = reading.read_minutes(
         others, deploy.environment_id, found.start, found.end, found.source
     )

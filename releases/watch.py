@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from releases.baseline import MINUTE, Source
@@ -24,6 +25,7 @@ Verdict = Watch.Verdict
 EVERY = timedelta(seconds=30)
 
 
+@transaction.atomic
 def open_watch(deploy: Deploy, now: datetime) -> Watch:
     """The watch of a new deploy; an older one of the environment is superseded.
 
@@ -34,7 +36,10 @@ def open_watch(deploy: Deploy, now: datetime) -> Watch:
     open_ones = Watch.objects.filter(
         deploy__environment=deploy.environment_id, verdict=Verdict.PENDING
     ).exclude(deploy=deploy)
-    for older in open_ones.filter(deploy__started_at__lte=deploy.started_at):
+    earlier = open_ones.filter(deploy__started_at__lte=deploy.started_at)
+    # Locked: a look that decides just now must not be overwritten.
+    related = earlier.select_related("deploy__release", "deploy__environment")
+    for older in related.select_for_update(of=("self",)):
         _close(older, Verdict.INCONCLUSIVE, "superseded", now)
         older.save()
     watch = Watch(
@@ -108,6 +113,11 @@ def _close(
     watch.verdict, watch.reason, watch.action = decided, reason, action
     watch.decided_at = now
     watch.sentence = sentence_of(watch)
+
+
+def postpone(deploy_id: int, now: datetime) -> None:
+    """Look at the watch later: the look that was due failed."""
+    Watch.objects.filter(pk=deploy_id).update(due_at=now + EVERY)
 
 
 def next_look(watch: Watch, now: datetime) -> datetime:

@@ -10,6 +10,8 @@ MOST_HIT_TENANTS = 10
 WORST_MINUTES = 4
 REMAINING_RATIO = 1.25
 REMAINING_CHANCE = 0.35
+# Beyond it exp(-expected) is no longer a number, and chance is small against it.
+LARGE = 700
 
 
 def is_wide(
@@ -68,6 +70,8 @@ def is_lasting(
 
 def _chance(errors: float, expected: float) -> float:
     """How probable that many errors, or more, are by Poisson's law."""
+    if expected > LARGE:
+        return 0.0 if errors > expected else 1.0
     term = below = math.exp(-expected)
     if errors < 1:
         return 1.0

@@ -61,13 +61,15 @@ def dispersion_of(blocks: Sequence[tuple[float, float]]) -> float:
     ``blocks``: capped errors and exposure of equal spans. Pearson's dispersion, shrunk
     to 1 with the weight of ten blocks, its excess enlarged by 30 %.
     """
+    # What happened while nothing was counted has nothing to be put to.
+    blocks = [(x, n) for x, n in blocks if n]
     errors = sum(x for x, _ in blocks)
     exposure = sum(n for _, n in blocks)
-    if not errors or not exposure:
+    if not errors:
         return 1.0
     rate = errors / exposure
-    chi2 = sum((x - rate * n) ** 2 / (rate * n) for x, n in blocks if n)
-    used = sum(1 for _, n in blocks if n)
+    chi2 = sum((x - rate * n) ** 2 / (rate * n) for x, n in blocks)
+    used = len(blocks)
     return 1 + 1.3 * max(0.0, (chi2 + 10) / (used - 1 + 10) - 1)
 
 

@@ -158,7 +158,7 @@ def _known_tenants_hit(evidence: Evidence, start: int) -> int | None:
     named: set[int] = set()
     for minute in evidence.minutes[start:]:
         named.update(minute.errors)
-    named.discard(0)
+    named = {tenant for tenant in named if tenant > 0}
     if not named:
         return None
     if evidence.known_tenants is not None:

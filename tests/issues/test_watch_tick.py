@@ -1,6 +1,6 @@
 """A watch from the deploy to its verdict, by the counters."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,13 @@ from django.utils import timezone
 
 from issues import tasks
 from issues.models import InboxEnvelope, IssueMinute, Outcome
-from releases.models import Action, Evaluation, ReleaseMinute, Watch
+from releases.models import (
+    Action,
+    Evaluation,
+    ReleaseMinute,
+    TrafficMinute,
+    Watch,
+)
 from tenants.models import Tenant
 from tests.factories import make_issue
 from tests.releases.scene import MINUTE, NOON, Scene
@@ -21,6 +27,22 @@ Verdict = Watch.Verdict
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+def wait_in_inbox(scene: Scene, received: datetime) -> None:
+    """An envelope that digest has not reached yet."""
+    InboxEnvelope.objects.create(
+        project_id=scene.project.pk,
+        key_id=1,
+        kind="envelope",
+        received=received,
+        remote_addr="",
+        user_agent="",
+        origin="",
+        query="",
+        size=1,
+        body=b"",
+    )
 
 
 class Clock:
@@ -144,18 +166,7 @@ def test_what_is_not_digested_yet_is_not_judged(scene: Scene, clock: Clock) -> N
     scene.history()
     watch = scene.deploy()
     scene.count(scene.new, NOON, 5, errors=40)
-    InboxEnvelope.objects.create(
-        project_id=scene.project.pk,
-        key_id=1,
-        kind="envelope",
-        received=NOON + 2 * MINUTE,
-        remote_addr="",
-        user_agent="",
-        origin="",
-        query="",
-        size=1,
-        body=b"",
-    )
+    wait_in_inbox(scene, NOON + 2 * MINUTE)
     assert clock.look(watch, 5).verdict == Verdict.PENDING
 
 
@@ -271,6 +282,133 @@ def test_dropped_errors_are_evidence_and_never_healthy(
     assert clock.look(watch, 62).verdict == Verdict.INCONCLUSIVE
     assert watch.reason == "incomplete"
     assert watch.numbers["errors"] == 58 * 6 + 18
+
+
+def test_absurd_reports_of_drops_do_not_stop_a_watch(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history()
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 61)
+    Outcome.objects.create(
+        project_id=scene.project.pk,
+        key_id=1,
+        minute=NOON + 5 * MINUTE,
+        category="error",
+        reason="client:network_error",
+        quantity=10**11,
+    )
+    assert clock.look(watch, 62).verdict == Verdict.HEALTHY
+
+
+def test_one_watch_that_fails_does_not_keep_the_others_waiting(
+    scene: Scene, clock: Clock
+) -> None:
+    broken, other = scene.deploy(), Scene()
+    other.history()
+    sound = other.deploy()
+    other.count(other.new, NOON, 5, errors=40)
+    Watch.objects.filter(pk=broken.pk).update(settings={"window": "soon"})
+    clock.now = NOON + 5 * MINUTE
+    tasks.watch_tick()
+    sound.refresh_from_db()
+    broken.refresh_from_db()
+    assert sound.verdict == Verdict.DEGRADED
+    assert broken.due_at > clock.now
+
+
+def test_the_baseline_is_read_once_everything_before_is_digested(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history()
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 5)
+    wait_in_inbox(scene, NOON - 30 * MINUTE)
+    assert clock.look(watch, 4).serving_since is None
+    InboxEnvelope.objects.all().delete()
+    assert clock.look(watch, 4.5).serving_since == NOON
+
+
+def test_posted_traffic_is_waited_for_where_the_baseline_has_it(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history(traffic=1600, sessions=1600)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 1, sessions=1600)
+    assert clock.look(watch, 2).source == ""
+    scene.count(scene.new, NOON + MINUTE, 1, traffic=1600, sessions=1600)
+    assert clock.look(watch, 2.5).source == "traffic"
+
+
+def test_a_verdict_needs_the_whole_window(scene: Scene, clock: Clock) -> None:
+    scene.history()
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 61)
+    wait_in_inbox(scene, NOON + 10 * MINUTE)
+    assert clock.look(watch, 70).verdict == Verdict.INCONCLUSIVE
+    assert watch.reason == "incomplete"
+
+
+def posts(scene: Scene, source: str, first: int, last: int) -> None:
+    TrafficMinute.objects.bulk_create(
+        TrafficMinute(
+            project_id=scene.project.pk,
+            release_id=scene.new.pk,
+            environment_id=scene.environment.pk,
+            minute=NOON + MINUTE * m,
+            source=source,
+            requests=1.0,
+            posted_at=NOON + MINUTE * (m + 1),
+        )
+        for m in range(first, last)
+    )
+
+
+def test_a_silent_source_turns_a_rollback_into_an_alert(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.threshold(action=Action.ROLLBACK)
+    scene.history()
+    posts(scene, "proxy-1", -30, 30)
+    posts(scene, "proxy-2", -30, -20)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 10, errors=40)
+    assert clock.look(watch, 10).action == Action.ALERT
+    assert watch.numbers["silent_sources"] == ["proxy-2"]
+
+
+def test_a_source_that_a_deploy_replaced_is_not_missed(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.threshold(action=Action.ROLLBACK)
+    scene.history()
+    posts(scene, "pod-1", -30, 0)
+    posts(scene, "pod-2", 0, 30)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 10, errors=40)
+    assert clock.look(watch, 10).action == Action.ROLLBACK
+
+
+def test_a_canary_is_not_blamed_for_what_the_stable_release_meets(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history()
+    watch = scene.deploy(traffic_share=0.05)
+    issue = new_issue_of(scene, 5, 10)
+    IssueMinute.objects.create(
+        issue_id=issue,
+        minute=NOON + 3 * MINUTE,
+        environment_id=scene.environment.pk,
+        release_id=scene.old.pk,
+        tenant_id=scene.tenants[50],
+        events=1,
+        unhandled=1,
+        level=40,
+        path_weight=1.0,
+    )
+    scene.count(scene.old, NOON, 8, traffic=1520)
+    scene.count(scene.new, NOON, 8, errors=1, traffic=80)
+    assert clock.look(watch, 8).verdict == Verdict.PENDING
 
 
 def test_a_rise_in_other_projects_too_lies_outside(scene: Scene, clock: Clock) -> None:

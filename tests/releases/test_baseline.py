@@ -13,7 +13,7 @@ from releases.baseline import (
 )
 from releases.calibration import calibrate
 from releases.models import Calibration, Deploy, ReleaseMinute, TenantMinute, Watch
-from tests.factories import make_release
+from tests.factories import make_release, make_rollback
 from tests.releases.scene import MINUTE, NOON, Scene
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +48,37 @@ def test_the_newest_healthy_release_wins_over_what_served_most(scene: Scene) -> 
     good = make_release(scene.project, "shop@0.9")
     judged = scene.deploy(NOON - 120 * MINUTE, release=good)
     Watch.objects.filter(pk=judged.pk).update(verdict="healthy")
-    scene.count(good, NOON - 120 * MINUTE, 60, traffic=10)
+    scene.count(good, NOON - 120 * MINUTE, 60, traffic=100)
     chosen = choose_baseline(deploy_of(scene), NOON)
     assert chosen is not None and chosen[0] == good.pk
+
+
+def test_one_old_page_left_open_is_no_baseline(scene: Scene) -> None:
+    scene.history(hours=2)
+    good = make_release(scene.project, "shop@0.9")
+    judged = scene.deploy(NOON - 120 * MINUTE, release=good)
+    Watch.objects.filter(pk=judged.pk).update(verdict="healthy")
+    scene.count(good, NOON - 60 * MINUTE, 1, errors=1, traffic=3)
+    chosen = choose_baseline(deploy_of(scene), NOON)
+    assert chosen is not None and chosen[0] == scene.old.pk
+
+
+def test_a_redeploy_is_its_own_baseline_beside_a_stray_event(scene: Scene) -> None:
+    scene.history(hours=2)
+    scene.count(scene.new, NOON - 60 * MINUTE, 1, errors=1, traffic=0)
+    again = scene.deploy(release=scene.old).deploy
+    chosen = choose_baseline(again, NOON)
+    assert chosen is not None and chosen[0] == scene.old.pk
+
+
+def test_a_release_that_was_rolled_back_is_no_baseline(scene: Scene) -> None:
+    scene.history(hours=2)
+    bad = make_release(scene.project, "shop@1.0.1")
+    watch = scene.deploy(NOON - 120 * MINUTE, release=bad)
+    scene.count(bad, NOON - 120 * MINUTE, 120, errors=60, traffic=16_000)
+    make_rollback(watch.deploy)
+    chosen = choose_baseline(deploy_of(scene), NOON)
+    assert chosen is not None and chosen[0] == scene.old.pk
 
 
 def test_the_same_release_again_is_its_own_baseline(scene: Scene) -> None:

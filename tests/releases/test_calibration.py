@@ -96,6 +96,15 @@ def test_the_profile_keeps_the_newest_six_weeks() -> None:
     assert list(profile[hour].values()) == [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
 
 
+def test_a_part_of_an_hour_does_not_replace_what_was_known_of_it() -> None:
+    whole = {NOON + MINUTE * m: (2.0, 0.0) for m in range(60)}
+    known = merged_profile([], whole, NOON + timedelta(hours=1))
+    part = {NOON + MINUTE * m: (2.0, 0.0) for m in range(55, 120)}
+    hour = NOON.weekday() * 24 + NOON.hour
+    found = merged_profile(known, part, NOON + timedelta(hours=2))
+    assert list(found[hour].values()) == [2.0]
+
+
 def test_an_hour_without_a_row_had_no_errors() -> None:
     counts = {NOON: (60.0, 0.0), NOON + timedelta(hours=2): (60.0, 0.0)}
     profile = merged_profile([], counts, NOON + timedelta(hours=3))

@@ -132,6 +132,7 @@ def test_without_a_key_the_same_post_is_the_same_deploy(shop: Project) -> None:
         {"environment": "staging"},
         {"name": "green"},
         {"started_at": NOW - 6 * MINUTE},
+        {"traffic_share": 0.1},
     ],
 )
 def test_without_a_key_another_post_is_another_deploy(

@@ -129,6 +129,11 @@ def test_equal_blocks_are_not_dispersed() -> None:
     assert dispersion_of([(100, 1000)] * 48) == 1.0
 
 
+def test_time_before_anything_was_counted_does_not_disperse() -> None:
+    uncounted = [(1500.0, 0.0)] * 500
+    assert dispersion_of([*uncounted, *[(100.0, 1000.0)] * 48]) == 1.0
+
+
 def test_no_errors_are_not_dispersed() -> None:
     assert dispersion_of([(0, 1000)] * 48) == 1.0
     assert dispersion_of([]) == 1.0
@@ -182,6 +187,21 @@ def test_a_rise_of_ten_tenants_that_lasts_is_degraded() -> None:
     found = judge(RULE, BASE, Evidence(minutes))
     assert found.rule == "global"
     assert (found.overall.wide, found.overall.lasting) == (False, True)
+
+
+def test_a_lasting_rise_is_seen_where_errors_are_many() -> None:
+    base = Baseline(errors=12_000, exposure=96_000, cap=40, tenants=1500)
+    usual = spread(200, 1500)
+    broken = dict.fromkeys(range(1, 9), 40)
+    minutes = [Minute(1600, {**usual, **broken}) for _ in range(30)]
+    found = judge(RULE, base, Evidence(minutes))
+    assert (found.rule, found.overall.lasting) == ("global", True)
+
+
+def test_drops_alone_are_no_tenants() -> None:
+    minutes = [Minute(1600, {0: 60, -1: 5})] * 5
+    evidence = Evidence(minutes, known_tenants=frozenset())
+    assert judge(RULE, BASE, evidence).rule == "global"
 
 
 def test_tenants_that_nobody_knew_are_no_tenants() -> None:
