@@ -10,6 +10,7 @@ from django.db.models import Max, Min, Q, QuerySet, Sum
 from releases import baseline as reading
 from releases import calibration, verdict
 from releases.baseline import EXPOSURE, MINUTE, PREFERENCE, Source
+from releases.choosing import choose_baseline
 from releases.models import Deploy, Environment, ReleaseMinute, TrafficMinute, Watch
 from releases.thresholds import rule_by
 from releases.verdict import Baseline, Minute, Rule
@@ -113,7 +114,7 @@ def _settle(watch: Watch, now: datetime) -> None:
     ).order_by("minute")
     counted = Q(traffic__gt=0) | Q(sessions__gt=0) | Q(requests__gt=0)
     first = rows.filter(counted).first()
-    chosen = reading.choose_baseline(deploy, start)
+    chosen = choose_baseline(deploy, start)
     if chosen is None:
         if first is not None:
             watch.serving_since = max(first.minute, start)

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from releases.baseline import (
-    choose_baseline,
     profile_at,
     read_baseline,
     read_minutes,
     tenant_history,
 )
 from releases.calibration import calibrate
+from releases.choosing import choose_baseline
 from releases.models import Calibration, Deploy, ReleaseMinute, TenantMinute, Watch
 from tests.factories import make_release, make_rollback
 from tests.releases.scene import MINUTE, NOON, Scene
