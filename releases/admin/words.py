@@ -91,7 +91,7 @@ def chance(log_evidence: float) -> str:
     if log_evidence < math.log(2):
         return "none yet"
     if log_evidence > math.log(1e12):
-        return "1 in more than 1,000 billion"
+        return f"1 in 10^{log_evidence / math.log(10):.0f}"
     times = math.exp(log_evidence)
     for size, word in ((1e9, " billion"), (1e6, " million")):
         if times >= 0.9995 * size:

@@ -31,7 +31,7 @@ def test_a_ratio_is_a_multiple() -> None:
         (math.log(125), "1 in 125"),
         (math.log(3e6), "1 in 3 million"),
         (math.log(1e9), "1 in 1 billion"),
-        (500.0, "1 in more than 1,000 billion"),
+        (500.0, "1 in 10^217"),
     ],
 )
 def test_evidence_is_told_as_a_chance(evidence: float, text: str) -> None:
