@@ -12,12 +12,18 @@ from http.client import HTTPResponse, RemoteDisconnected
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from django.core.management import call_command
 from django.db import connection
 
 from issues.digest.batch import BatchResult, Digest
 from rush_monitor.listen import listen_tcp
 
-SERVE = "from rush_monitor.serve import serve"
+# What was refused is written at once, so that nothing comes after forget_all.
+OUTCOME_SECONDS = 0.1
+SERVE = (
+    f"from issues.ingest import outcomes; outcomes.FLUSH_SECONDS = {OUTCOME_SECONDS}; "
+    "from rush_monitor.serve import serve"
+)
 START_SECONDS = 30
 KEY_SECONDS = 5
 
@@ -139,3 +145,9 @@ def digest_all() -> BatchResult:
     finally:
         digest.close()
     return total
+
+
+def forget_all() -> None:
+    """Empty the tests' database once the front door has written its outcomes."""
+    time.sleep(5 * OUTCOME_SECONDS)
+    call_command("flush", verbosity=0, interactive=False)

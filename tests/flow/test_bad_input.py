@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoDbBlocker
@@ -30,7 +29,7 @@ from tests.flow.bad_requests import (
     times,
 )
 from tests.flow.hostile import EVENT, LEGACY, OLD_EVENT, WRONG, mutations
-from tests.flow.server import Answer, Wire, digest_all
+from tests.flow.server import Answer, Wire, digest_all, forget_all
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +73,7 @@ def results(
     assert len(named) == len(cases)
     yield named
     with django_db_blocker.unblock():
-        call_command("flush", verbosity=0, interactive=False)
+        forget_all()
 
 
 def send(port: int, cases: list[Case]) -> dict[int, Result]:
@@ -225,7 +224,7 @@ def mutants(front: int, django_db_blocker: DjangoDbBlocker) -> Iterator[list[Mut
         stored = {e.event_id: e for e in Event.objects.filter(project=project)}
     yield [Mutant(*sent[event_id], stored.get(event_id)) for event_id in sent]
     with django_db_blocker.unblock():
-        call_command("flush", verbosity=0, interactive=False)
+        forget_all()
 
 
 def test_an_event_is_kept_whatever_stands_in_its_fields(mutants: list[Mutant]) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
@@ -26,7 +25,7 @@ from releases.models import ReleaseMinute
 from tests import wire
 from tests.door import make_key
 from tests.flow.recordings import RECORDED, Place, Recorded
-from tests.flow.server import Answer, Wire, digest_all
+from tests.flow.server import Answer, Wire, digest_all, forget_all
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +66,7 @@ def replay(front: int, django_db_blocker: DjangoDbBlocker) -> Iterator[Replay]:
         by_id = {event.event_id.hex: event for event in events}
     yield Replay(answers, by_id)
     with django_db_blocker.unblock():
-        call_command("flush", verbosity=0, interactive=False)
+        forget_all()
 
 
 def test_every_request_that_the_recorder_took_is_answered_with_200(
