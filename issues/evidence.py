@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Min, Q, Sum
 
 from issues.models import InboxEnvelope, Issue, Level, Outcome
-from releases.look import Look
+from releases.look import Look, minute_of
 from releases.verdict import ISSUES_TRACKED, NewIssue
 from tenants.models import Project
 
@@ -77,7 +77,7 @@ def new_issues(found: Look) -> list[NewIssue]:
         "environment": deploy.environment_id,
         "start": found.start,
         "end": found.end,
-        "since": deploy.started_at.replace(second=0, microsecond=0),
+        "since": minute_of(deploy.started_at),
         "error": Level.ERROR,
         "most": ISSUES_TRACKED,
         # What the stable release meets as well is not the canary's doing.

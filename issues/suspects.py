@@ -8,7 +8,7 @@ from django.db import connection
 
 from issues.evidence import shown_issues
 from issues.models import Event, Issue, Level
-from releases.look import Look
+from releases.look import Look, minute_of
 from releases.models import Commit
 
 LISTED = 5
@@ -56,7 +56,7 @@ def suspects_of(found: Look) -> list[dict[str, Any]]:
         return []
     exposure = sum(minute.exposure for minute in found.minutes[grace:])
     history = found.baseline.history_exposure
-    started = deploy.started_at.replace(second=0, microsecond=0)
+    started = minute_of(deploy.started_at)
     parameters: dict[str, Any] = {
         "project": deploy.project_id,
         "release": deploy.release_id,

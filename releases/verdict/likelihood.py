@@ -41,8 +41,7 @@ def alternatives(drift: float) -> list[float]:
 
 
 def _log_mean(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(v - top) for v in values) / len(values))
+    return log_sum(values) - math.log(len(values))
 
 
 def log_sum(values: Sequence[float]) -> float:
