@@ -6,6 +6,7 @@ With nothing set, database and broker are the embedded engines under ``DATA_DIR`
 """
 
 import os
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -63,6 +64,31 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
                 "10.0.0.0/8,127.0.0.1"
             ) from error
     return found
+
+
+def blob_storage(name: str) -> dict[str, object]:
+    """The storage of files that variable ``name`` describes."""
+    value = os.environ.get(name, "database")
+    if value == "database":
+        return {"BACKEND": "tenants.blobs.DatabaseStorage"}
+    scheme, _, rest = value.partition("://")
+    if scheme == "file" and rest.startswith("/"):
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": rest, "allow_overwrite": True},
+        }
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ImproperlyConfigured(
+            f"{name}={value}: write database, file:///a/directory or s3://bucket/prefix"
+        )
+    if find_spec("storages") is None or find_spec("boto3") is None:
+        raise ImproperlyConfigured(
+            f"{name}={value}: S3 needs two more packages; "
+            "pip install 'rush_monitor[s3]'"
+        )
+    options = {"bucket_name": bucket, "location": prefix, "default_acl": None}
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 
 
 try:
@@ -150,6 +176,13 @@ DATABASES: dict[str, dict[str, object]] = {
 }
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+STORAGES = {
+    "default": {"BACKEND": "tenants.blobs.DatabaseStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # Source maps and attachments. S3's endpoint and credentials are AWS's variables.
+    "blobs": blob_storage("BLOB_STORAGE"),
+}
 
 CELERY_BROKER_URL = secret("CELERY_BROKER_URL") or (
     f"redis+socket://{RUN_DIR / 'valkey.sock'}"

@@ -1,4 +1,5 @@
 from tenants.models.audit import AuditEntry
+from tenants.models.blob import Blob
 from tenants.models.project import KeyMinute, Project, ProjectKey
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
@@ -6,6 +7,7 @@ from tenants.models.token import ApiToken
 __all__ = [
     "ApiToken",
     "AuditEntry",
+    "Blob",
     "KeyMinute",
     "Plan",
     "Project",
