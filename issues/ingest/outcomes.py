@@ -35,6 +35,7 @@ class Outcomes:
         self._pool = pool
         self._counts: Counter[Entry] = Counter()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def refused(self, key: Key, kinds: tuple[str, ...], reason: str) -> None:
         """Count one refused envelope: each item in its category."""
@@ -49,6 +50,8 @@ class Outcomes:
 
     async def stop(self) -> None:
         """Write what is left; a database that is away loses it."""
+        # A cancelled statement may end as an error of the database.
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -79,6 +82,6 @@ class Outcomes:
             raise
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()

@@ -21,13 +21,15 @@ REOPEN = 0.95
 
 # Ids run on as rows come, so their span bounds the rows, and one row that stays long
 # stretches it; the table's size bounds them too, and outlives a backlog until vacuum.
-# The smaller bound holds. Twenty rows tell what a row weighs.
+# The smaller bound holds. The newest rows tell what a row weighs: many of them, because
+# a few with attachments may outweigh all others. No body is read: its length is known
+# from the row, as bodies are stored outside of it and not compressed by PostgreSQL.
 _ESTIMATE = """
 SELECT coalesce((SELECT max(id) FROM issues_inboxenvelope)
               - (SELECT min(id) FROM issues_inboxenvelope) + 1, 0),
        pg_total_relation_size('issues_inboxenvelope'),
        coalesce((SELECT avg(octet_length(body)) FROM
-           (SELECT body FROM issues_inboxenvelope ORDER BY id DESC LIMIT 20) newest),
+           (SELECT body FROM issues_inboxenvelope ORDER BY id DESC LIMIT 400) newest),
            0)::float8,
        (SELECT received FROM issues_inboxenvelope ORDER BY id LIMIT 1)
 """
@@ -66,6 +68,7 @@ class Pressure:
         self._data_dir = data_dir
         self._read_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self.full = ""
         self.backlog = Backlog(0, 0, None)
 
@@ -73,6 +76,8 @@ class Pressure:
         self._task = asyncio.create_task(self._run(), name="inbox pressure")
 
     async def stop(self) -> None:
+        # A cancelled query may end as an error of the database.
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -105,7 +110,7 @@ class Pressure:
         return ""
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             before = self.full
             try:
                 await self.refresh()
@@ -113,7 +118,8 @@ class Pressure:
                 log.debug("inbox not estimated: %s", error)
             if self.full != before:
                 log.warning("ingest %s: %s", self.full or "open again", self.backlog)
-            await asyncio.sleep(REFRESH_SECONDS)
+            if not self._stopping:
+                await asyncio.sleep(REFRESH_SECONDS)
 
 
 def estimate(
