@@ -5,7 +5,7 @@ per release stay as samples, in one more partition that holds all the days befor
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, transaction
 
@@ -59,6 +59,13 @@ def existing() -> set[date]:
         for match in matches
         if match
     }
+
+
+def oldest_day() -> datetime:
+    """The start of the oldest day whose events are all kept."""
+    days = existing()
+    first = min(days) if days else datetime.now(UTC).date()
+    return datetime.combine(first, time.min, UTC)
 
 
 def create(day: date) -> None:

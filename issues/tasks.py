@@ -10,7 +10,16 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from issues import evidence, hitlist, retention, scoring, suspects, workflow
+from issues import (
+    attachments,
+    evidence,
+    hitlist,
+    partitions,
+    retention,
+    scoring,
+    suspects,
+    workflow,
+)
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.disk import disk_use
 from releases import calibration
@@ -27,6 +36,7 @@ SLICE_SECONDS = 2.0
 DOORBELL_EXPIRES = 3
 RETRY_SECONDS = 1
 RETENTION_SECONDS = 60.0
+ATTACHMENT_SECONDS = 30.0
 
 _digest = Digest(settings.DIGEST_BATCH_SIZE)
 
@@ -110,6 +120,18 @@ def retention_tick() -> None:
             )
             if gone:
                 logger.info("retention deleted %s", gone)
+
+
+@shared_task(name="issues.attachments")
+def attachments_tick() -> None:
+    """Move attachments into their storage; delete those of days that went."""
+    with only_one("issues.attachments") as mine:
+        if mine:
+            deadline = monotonic() + ATTACHMENT_SECONDS
+            moved = attachments.move_staged(deadline)
+            gone = attachments.expire(partitions.oldest_day(), deadline)
+            if moved or gone:
+                logger.info("attachments: %s moved, %s deleted", moved, gone)
 
 
 @shared_task(name="issues.watch")

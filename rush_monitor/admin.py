@@ -148,6 +148,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _item("Dead letters", "mail_off", "issues.deadletter", **badge),
+                _item("Attachments", "attach_file", "issues.attachment"),
                 _item("What was not stored", "filter_alt", "issues.outcome"),
                 _item("Audit log", "history", "tenants.auditentry"),
                 _item("Users", "person", "auth.user"),

@@ -18,6 +18,7 @@ from issues.ingest.answers import send_body
 from issues.ingest.commit import conninfo
 from issues.ingest.doorbell import Doorbell
 from issues.ingest.endpoint import Ingest, IngestOptions
+from issues.ingest.limits import AttachmentBounds
 from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Router
 from releases.gate import VerdictGate, wait_of
@@ -41,6 +42,9 @@ def options() -> IngestOptions:
         wait_seconds=settings.INGEST_WAIT_SECONDS,
         inbox_max_envelopes=settings.INBOX_MAX_ENVELOPES,
         inbox_max_bytes=settings.INBOX_MAX_BYTES,
+        attachments=AttachmentBounds(
+            settings.ATTACHMENT_MAX_BYTES, settings.ATTACHMENTS_MAX_BYTES_PER_EVENT
+        ),
         trusted_proxies=tuple(settings.TRUSTED_PROXIES),
         data_dir=settings.DATA_DIR if settings.EMBEDDED_DATABASE else None,
     )

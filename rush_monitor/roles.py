@@ -10,6 +10,7 @@ RESPONDER = Q(
     content_type__app_label="issues",
     codename__in=[
         "change_issue",
+        "download_attachment",
         "add_hitlistentry",
         "change_hitlistentry",
         "delete_hitlistentry",
@@ -18,6 +19,7 @@ RESPONDER = Q(
 MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[
+        "attachment",
         "deadletter",
         "deploy",
         "fingerprintrule",

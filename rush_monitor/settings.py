@@ -115,6 +115,15 @@ try:
     INGEST_WAIT_SECONDS = env.float("INGEST_WAIT_SECONDS", 10.0)
     INBOX_MAX_ENVELOPES = env.int("INBOX_MAX_ENVELOPES", 2_000_000)
     INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", 8 << 30)
+    # What is larger is counted and left out; its event is kept.
+    ATTACHMENT_MAX_BYTES = env.int("ATTACHMENT_MAX_BYTES", 10 << 20)
+    ATTACHMENTS_MAX_BYTES_PER_EVENT = env.int(
+        "ATTACHMENTS_MAX_BYTES_PER_EVENT", 20 << 20
+    )
+    # Of one project.
+    ATTACHMENTS_MAX_BYTES_PER_HOUR = env.int(
+        "ATTACHMENTS_MAX_BYTES_PER_HOUR", 100 << 20
+    )
 
     # Pipelines that may wait for a verdict at a time; each keeps a connection open.
     GATE_MAX_WAITING = env.int("GATE_MAX_WAITING", 500)

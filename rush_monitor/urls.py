@@ -7,6 +7,7 @@ from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from issues.api.attachments import AttachmentViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
@@ -66,6 +67,7 @@ api.register("traffic", TrafficViewSet, "traffic")
 api.register("rollback-targets", RollbackTargetViewSet, "rollback-target")
 api.register("rollbacks", RollbackViewSet, "rollback")
 api.register("thresholds", ThresholdViewSet, "threshold")
+api.register("attachments", AttachmentViewSet, "attachment")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")

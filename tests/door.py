@@ -9,6 +9,7 @@ from django.db import connection
 
 from issues.ingest.commit import conninfo
 from issues.ingest.endpoint import Ingest, IngestOptions
+from issues.ingest.limits import AttachmentBounds
 from issues.ingest.routes import Router
 from tenants.asgi_types import Receive, Scope, Send
 from tenants.models import Project, ProjectKey
@@ -38,6 +39,7 @@ def options(**changes: Any) -> IngestOptions:
         "wait_seconds": 5.0,
         "inbox_max_envelopes": 1_000_000,
         "inbox_max_bytes": 1 << 30,
+        "attachments": AttachmentBounds(1 << 20, 2 << 20),
     }
     return IngestOptions(**{**defaults, **changes})
 

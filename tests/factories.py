@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from issues import partitions
 from issues.bodies import pack
 from issues.models import (
+    Attachment,
     DeadLetter,
     Event,
     Fingerprint,
@@ -38,6 +39,7 @@ from releases.models import (
 from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
+from tenants.blobs import stage_blobs
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
 
@@ -237,6 +239,24 @@ def make_event(
     received = Event._meta.get_field("received").to_python(values["received"])
     partitions.create(received.astimezone(UTC).date())
     return Event.objects.create(**values)
+
+
+def make_attachment(
+    data: bytes = b"file", *, event: Event | None = None, **fields: Any
+) -> Attachment:
+    """A file of an event, in the database as digest leaves it."""
+    blob = f"attachments/{uuid4().hex}"
+    stage_blobs({blob: data})
+    defaults = {
+        "project": event.project if event else make_project(),
+        "event_id": event.event_id if event else uuid4(),
+        "received": timezone.now(),
+        "name": "log.txt",
+        "kind": "event.attachment",
+        "size": len(data),
+        "blob": blob,
+    }
+    return Attachment.objects.create(**{**defaults, **fields})
 
 
 def make_hit(issue: Issue, **fields: Any) -> HitListEntry:

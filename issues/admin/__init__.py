@@ -1,6 +1,7 @@
 """The admin pages of issues; Django's autodiscovery registers them from here."""
 
 from issues.admin import (
+    attachments,
     dead_letters,
     event_page,
     hit_list,
@@ -11,6 +12,7 @@ from issues.admin import (
 )
 
 __all__ = [
+    "attachments",
     "dead_letters",
     "event_page",
     "hit_list",

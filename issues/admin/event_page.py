@@ -16,8 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from issues import event_queries, queries
+from issues import attachments, event_queries, queries
 from issues.admin import payload, stacktrace
+from issues.admin.attachments import may_download
 from issues.admin.issue_filters import ANY, PERIODS, LocalDateTime
 from issues.event_queries import EventFilter
 from issues.models import Event, Issue
@@ -39,8 +40,8 @@ class Tag:
     value: str
 
 
-def event_context(event: Event) -> dict[str, Any]:
-    """An event's body arranged for the template."""
+def event_context(request: HttpRequest, event: Event) -> dict[str, Any]:
+    """An event's body arranged for the template, and its attachments."""
     body, readable = _body(event)
     tags = [Tag(*tag.partition("=")[::2]) for tag in sorted(event.tags)]
     return {
@@ -56,6 +57,8 @@ def event_context(event: Event) -> dict[str, Any]:
         "contexts": payload.contexts(body),
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
+        "attachments": attachments.of_event(event.project_id, event.event_id),
+        "may_download": may_download(request),
     }
 
 
@@ -217,7 +220,7 @@ class EventAdmin(ReadOnlyAdmin):
         event = self._event(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            **event_context(event),
+            **event_context(request, event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
             "title": event.title,

@@ -69,7 +69,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "activities": activities(issue),
         "entry": entry_of(issue),
         "last_release": Release.objects.filter(pk=issue.stats.last_release_id).first(),
-        **(event_context(event) if event else {}),
+        **(event_context(request, event) if event else {}),
         **action_context(request, issue),
     }
 

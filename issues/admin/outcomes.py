@@ -22,6 +22,10 @@ REASONS = {
     "rate_limit": "over the key's limit: counted, its body dropped",
     "inbox_full": "refused with 429 while the inbox was full",
     "invalid": "could not be read",
+    "too_large": "over a bound in bytes",
+    "hourly_limit": "attachments over what a project may keep in an hour",
+    "switched_off": "the project keeps no attachments",
+    "filtered": "its event was filtered out",
 }
 
 

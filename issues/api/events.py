@@ -7,12 +7,14 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from issues.api.attachments import AttachmentSerializer
 from issues.api.fields import LevelField, issue_named
+from issues.attachments import of_event
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
 from releases.models import Environment, Release
@@ -77,9 +79,17 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 class EventDetailSerializer(EventSerializer):
     payload = serializers.DictField(help_text="The event as cleaned and stored.")
+    attachments = serializers.SerializerMethodField()
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "payload"]
+        fields = [*EventSerializer.Meta.fields, "payload", "attachments"]
+
+    @extend_schema_field(AttachmentSerializer(many=True))
+    def get_attachments(self, event: Event) -> Any:
+        rows = of_event(event.project_id, event.event_id)
+        for row in rows:
+            row.project = event.project
+        return AttachmentSerializer(rows, many=True, context=self.context).data
 
 
 class EventFilters(filters.FilterSet):  # type: ignore[misc]
@@ -213,7 +223,8 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             raise Http404(
                 f"There is no event {pk}; bodies are kept for some days only."
             )
-        return Response(EventDetailSerializer(event).data)
+        context = self.get_serializer_context()
+        return Response(EventDetailSerializer(event, context=context).data)
 
 
 class IssueEventViewSet(mixins.ListModelMixin, EventLists):

@@ -35,6 +35,7 @@ class ProjectRules:
     grouping_version: str
     fingerprint_rules: Sequence[Rule]
     path_rules: Sequence[tuple[str, float]]
+    keeps_attachments: bool = True
 
     def path_weight(self, event: NormalEvent) -> float:
         """The weight of the first path rule that matches, 1.0 where none does."""
@@ -75,6 +76,7 @@ class DigestContext:
                     for p in paths
                     if p.project_id in (None, project.pk)
                 ],
+                keeps_attachments=project.keep_attachments,
             )
             for project in Project.objects.all()
         }

@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.files import ReadyFile, read_file, why_left_out
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -26,7 +27,7 @@ from issues.digest.sessions import (
     read_session,
 )
 from issues.grouping import Grouping, group
-from issues.ingest.envelope import Item, frame
+from issues.ingest.envelope import Envelope, Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
@@ -55,11 +56,15 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    files: Sequence[ReadyFile] = ()
 
 
 @dataclass(slots=True)
 class Parcel:
-    """What one envelope holds, readable and of the right types."""
+    """What one envelope holds, readable and of the right types.
+
+    ``files`` came without their event, whose id they name (32 hex digits).
+    """
 
     project_id: int
     key_id: int
@@ -69,6 +74,7 @@ class Parcel:
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
+    files: list[tuple[str, ReadyFile]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -103,16 +109,46 @@ def _open_items(
     clock = Clock(row.received, parse_time(header.get("sent_at")))
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
+    files: list[ReadyFile] = []
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.events.append(
                 _event(row, payload, envelope.event_id, clock.sent_at, rules)
             )
+        elif item.type == "attachment":
+            _add_file(parcel, files, item, payload)
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+    if files:
+        _deliver(parcel, files, envelope)
+
+
+def _add_file(
+    parcel: Parcel, files: list[ReadyFile], item: Item, payload: bytes
+) -> None:
+    why = why_left_out(item.header, payload)
+    if why:
+        parcel.outcomes["attachment", why] += 1
+    else:
+        files.append(read_file(item.header, payload))
+
+
+def _deliver(parcel: Parcel, files: list[ReadyFile], envelope: Envelope) -> None:
+    """Give the files to their event, in the envelope or sent apart from it."""
+    kinds = {item.type for item in envelope.items}
+    if parcel.events:
+        parcel.events[0].files = files
+    elif "event" in kinds:
+        parcel.outcomes["attachment", "filtered"] += len(files)
+    elif "transaction" in kinds:
+        parcel.outcomes["attachment", "unsupported"] += len(files)
+    elif envelope.event_id:
+        parcel.files += [(envelope.event_id, file) for file in files]
+    else:
+        parcel.outcomes["attachment", "invalid"] += len(files)
 
 
 def _count_item(

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from issues.digest.files import ReadyFile
 from issues.digest.networks import network_of
 from issues.digest.resolve import LEVELS, IssueRef
 from issues.models import IssueStats, IssueTag, Level
@@ -129,6 +130,7 @@ class GroupedEvent:
     path_weight: float
     remote_addr: str
     public: bool  # sent with a key that stands in web pages
+    files: Sequence[ReadyFile] = ()
     kept: bool = True  # False: counted, but its body is over the key's limit
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from issues import families, workflow
-from issues.digest import resolve, store
+from issues.digest import attachments, resolve, store
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.networks import KnownNetworks
 from issues.digest.parse import Parcel, ReadyEvent
@@ -72,6 +72,7 @@ def write(
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
     _limit_bodies(grouped, context, tally, now)
     store.copy_events(grouped)
+    attachments.keep(parcels, grouped, context.projects, tally)
     for item in grouped:
         tally.add(item)
     tally.tags = _tags(grouped, context)
@@ -111,7 +112,10 @@ def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], i
     repeated += [item for key, item in events.items() if key not in new]
     for item in repeated:
         minute = _minute(item.event.received)
-        tally.outcomes[item.project_id, item.key_id, minute, "error", "duplicate"] += 1
+        told = (item.project_id, item.key_id, minute)
+        tally.outcomes[*told, "error", "duplicate"] += 1
+        if item.files:
+            tally.outcomes[*told, "attachment", "duplicate"] += len(item.files)
     return [item for key, item in events.items() if key in new], len(repeated)
 
 
@@ -176,6 +180,7 @@ def _group(
             path_weight=context.projects[item.project_id].path_weight(item.event),
             remote_addr=item.remote_addr,
             public=item.key_id in public_keys,
+            files=item.files,
         )
         for item in fresh
     ]

@@ -20,8 +20,9 @@ from issues.ingest.admit import Gate, Visit
 from issues.ingest.body import ByteBudget, Hold, read
 from issues.ingest.commit import copy_row, make_durable
 from issues.ingest.decode import OverCap, UnknownEncoding, encodings
-from issues.ingest.inbox import Inbox, RowRefused, Unavailable
+from issues.ingest.inbox import Lanes, RowRefused, Unavailable
 from issues.ingest.keys import Key
+from issues.ingest.limits import AttachmentBounds
 from issues.ingest.outcomes import Outcomes
 from issues.ingest.prepare import Prepared, prepare
 from issues.ingest.pressure import Pressure
@@ -54,6 +55,7 @@ class IngestOptions:
     wait_seconds: float
     inbox_max_envelopes: int
     inbox_max_bytes: int
+    attachments: AttachmentBounds
     trusted_proxies: tuple[Network, ...] = ()
     data_dir: Path | None = None
 
@@ -78,7 +80,7 @@ class Ingest:
             name="ingest",
         )
         self._gate = Gate(self.pool, options.wait_seconds)
-        self._inbox = Inbox(options.conninfo, options.wait_seconds, stored)
+        self._inbox = Lanes(options.conninfo, options.wait_seconds, stored)
         self._outcomes = Outcomes(self.pool)
         self._pressure = Pressure(
             self.pool,
@@ -203,10 +205,13 @@ class Ingest:
     ) -> Prepared:
         kind = "envelope" if visit.route.kind == "tunnel" else visit.route.kind
         cap = self._options.max_bytes
+        # A tunnel's project is not known yet: digest asks it.
+        keeps = visit.key is None or visit.key.keeps_attachments
+        bounds = self._options.attachments if keeps else None
         if len(raw) <= INLINE_BYTES:
             inline = min(cap, INLINE_DECODED_BYTES)
             try:
-                return prepare(raw, names, kind, inline, self._compress)
+                return prepare(raw, names, kind, inline, self._compress, bounds)
             except OverCap as error:
                 if inline == cap:
                     raise _bomb(error) from error
@@ -215,7 +220,9 @@ class Ingest:
         compress = zstandard.ZstdCompressor(level=1).compress
         async with self._large:
             try:
-                return await asyncio.to_thread(prepare, raw, names, kind, cap, compress)
+                return await asyncio.to_thread(
+                    prepare, raw, names, kind, cap, compress, bounds
+                )
             except OverCap as error:
                 raise _bomb(error) from error
 

@@ -22,6 +22,8 @@ MAX_BATCH_BYTES = 8 << 20
 COMMIT_SECONDS = 8.0
 RETRY_FROM, RETRY_TO = 0.05, 1.0
 SWEEP_SECONDS = 0.25
+# Events are some kilobytes; what is larger has attachments.
+LARGE_ROW_BYTES = 256 << 10
 
 
 class Unavailable(Exception):
@@ -199,6 +201,33 @@ class Inbox:
             while self._queue and self._queue[0].deadline < now:
                 late.append(self._queue.popleft())
             _fail(late, error)
+
+
+class Lanes:
+    """Two inboxes: the many small rows do not wait for the commit of a large one."""
+
+    def __init__(
+        self, conninfo: str, wait_seconds: float, stored: Callable[[int], None]
+    ) -> None:
+        self._small = Inbox(conninfo, wait_seconds, stored)
+        self._large = Inbox(conninfo, wait_seconds, stored)
+
+    async def start(self) -> None:
+        await self._small.start()
+        await self._large.start()
+
+    async def stop(self) -> None:
+        """Store what waits in both, then close."""
+        await asyncio.gather(self._small.stop(), self._large.stop())
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their commit."""
+        return self._small.waiting + self._large.waiting
+
+    def put(self, row: bytes) -> "asyncio.Future[None]":
+        """As Inbox.put, in the lane of the row's size."""
+        return (self._large if len(row) > LARGE_ROW_BYTES else self._small).put(row)
 
 
 def _fail(batch: list[Waiting], error: Exception) -> None:

@@ -13,9 +13,10 @@ log = logging.getLogger(__name__)
 _PORT = re.compile(r":\d+\Z")
 
 SELECT_KEYS = """
-SELECT public_key, id, project_id, is_active, allowed_origins FROM tenants_projectkey
+SELECT public_key, k.id, project_id, is_active, allowed_origins, keep_attachments
+FROM tenants_projectkey k JOIN tenants_project p ON p.id = project_id
 """
-KeyRow = tuple[str, int, int, bool, list[str]]
+KeyRow = tuple[str, int, int, bool, list[str], bool]
 
 
 class Origins:
@@ -68,6 +69,7 @@ class Key(NamedTuple):
     project_id: int
     is_active: bool
     origins: Origins
+    keeps_attachments: bool = True  # its project does
 
 
 class KeyDirectory:
@@ -127,7 +129,8 @@ class KeyDirectory:
     async def _read(self) -> None:
         rows = await self._fetch()
         self._keys = {
-            row[0].lower(): Key(row[1], row[2], row[3], Origins(row[4])) for row in rows
+            row[0].lower(): Key(row[1], row[2], row[3], Origins(row[4]), row[5])
+            for row in rows
         }
         self._read_at = self._clock()
 

@@ -1,6 +1,7 @@
 """What an envelope may hold, and the rate-limit category of each kind of item."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import NamedTuple
 
 from issues.ingest.envelope import Envelope, EnvelopeError
 
@@ -71,11 +72,23 @@ _STOP = {
 }
 
 # Their payloads do not enter the inbox; their headers do, so that they are counted.
-DISCARDED = frozenset({*_STOP, "attachment", "form_data", "unreal_report"})
+DISCARDED = frozenset({*_STOP, "form_data", "unreal_report"})
+# Only an envelope with one of these is looked at for what to leave out.
+MAY_BE_DISCARDED = DISCARDED | {"attachment"}
+MAX_ATTACHMENTS = 50
+# Why a payload was left out. Digest counts it under this reason.
+UNSUPPORTED, TOO_LARGE, SWITCHED_OFF = "unsupported", "too_large", "switched_off"
 
 
 class TooLarge(ValueError):
     """Over a cap in bytes or number; the text says which."""
+
+
+class AttachmentBounds(NamedTuple):
+    """Bytes of one attachment, and of all attachments of an envelope together."""
+
+    file_bytes: int
+    event_bytes: int
 
 
 def category(kind: str) -> str:
@@ -108,7 +121,37 @@ def check_items(envelope: Envelope) -> None:
         raise TooLarge(f"{sessions} sessions; an envelope carries at most 100")
 
 
-def stop_limits(kinds: Iterable[str]) -> str:
+def discards(envelope: Envelope, bounds: AttachmentBounds | None) -> dict[int, str]:
+    """Positions of the items whose payloads do not enter the inbox, each with why.
+
+    Attachments are taken in their order, as long as they fit. ``bounds`` None: the
+    project keeps none.
+    """
+    left_out: dict[int, str] = {}
+    taken, number = 0, 0
+    for position, item in enumerate(envelope.items):
+        if item.type in DISCARDED:
+            left_out[position] = UNSUPPORTED
+        elif item.type == "attachment":
+            size = item.end - item.start
+            if bounds is None:
+                left_out[position] = SWITCHED_OFF
+            elif (
+                size > bounds.file_bytes
+                or taken + size > bounds.event_bytes
+                or number == MAX_ATTACHMENTS
+            ):
+                left_out[position] = TOO_LARGE
+            else:
+                taken, number = taken + size, number + 1
+    return left_out
+
+
+def stop_limits(kinds: Collection[str], *, keeps_attachments: bool = True) -> str:
     """The X-Sentry-Rate-Limits value for kinds that are not kept; "" for none."""
     stops = sorted({_STOP[kind] for kind in kinds if kind in _STOP})
-    return ", ".join(f"3600:{stop}:project:unsupported" for stop in stops)
+    limits = [f"3600:{stop}:project:unsupported" for stop in stops]
+    if not keeps_attachments and "attachment" in kinds:
+        # Shorter: the switch may be turned on again.
+        limits.append(f"600:attachment:project:{SWITCHED_OFF}")
+    return ", ".join(limits)

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from issues.ingest.decode import DecodeError, OverCap, decode
-from issues.ingest.envelope import Envelope, EnvelopeError, Item, frame, normal_event_id
+from issues.ingest.envelope import Envelope, EnvelopeError, frame, normal_event_id
 from issues.ingest.limits import (
-    DISCARDED,
     MAX_EVENT_BYTES,
+    MAY_BE_DISCARDED,
+    AttachmentBounds,
     TooLarge,
     check_items,
+    discards,
     stop_limits,
 )
 from issues.ingest.protocol import Refusal
@@ -41,24 +43,32 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    raw: bytes, names: list[str], kind: str, cap: int, compress: Compress
+    raw: bytes,
+    names: list[str],
+    kind: str,
+    cap: int,
+    compress: Compress,
+    bounds: AttachmentBounds | None,
 ) -> Prepared:
     """Decode, frame and check a body of an endpoint ``kind``.
 
-    Raises Refusal, or OverCap when decoding passes ``cap`` bytes.
+    ``bounds``: which attachments enter the inbox, None: not one. Raises Refusal, or
+    OverCap when decoding passes ``cap`` bytes.
     """
     try:
         body = decode(raw, names, cap) if names else raw
     except DecodeError as error:
         raise _invalid("The body cannot be decompressed.", error) from error
     if kind == "envelope":
-        return _envelope(body, compress)
+        return _envelope(body, compress, bounds)
     if kind == "store":
         return _store(body, compress)
     return _security(body, compress)
 
 
-def _envelope(body: bytes, compress: Compress) -> Prepared:
+def _envelope(
+    body: bytes, compress: Compress, bounds: AttachmentBounds | None
+) -> Prepared:
     kinds: tuple[str, ...] = ()
     try:
         envelope = frame(body)
@@ -70,11 +80,12 @@ def _envelope(body: bytes, compress: Compress) -> Prepared:
     except TooLarge as error:
         raise _too_large(error, kinds) from error
     limits = ""
-    if not DISCARDED.isdisjoint(kinds):
-        limits = stop_limits(kinds)
-        body = _rebuild(body, envelope, event_id)
-    elif event_id != envelope.event_id:
-        body = _rebuild(body, envelope, event_id)
+    left_out: dict[int, str] = {}
+    if not MAY_BE_DISCARDED.isdisjoint(kinds):
+        limits = stop_limits(kinds, keeps_attachments=bounds is not None)
+        left_out = discards(envelope, bounds)
+    if left_out or event_id != envelope.event_id:
+        body = _rebuild(body, envelope, event_id, left_out)
     return Prepared(
         compress(body) if kinds else b"",
         len(body),
@@ -98,24 +109,28 @@ def _missing_event_id(body: bytes, envelope: Envelope) -> str:
     return uuid.uuid4().hex
 
 
-def _rebuild(body: bytes, envelope: Envelope, event_id: str) -> bytes:
-    """The envelope with its event id in the header and without discarded payloads.
+def _rebuild(
+    body: bytes, envelope: Envelope, event_id: str, left_out: dict[int, str]
+) -> bytes:
+    """The envelope with its event id in the header and without some payloads.
 
-    The header of a discarded item keeps its fields; ``length`` becomes 0 and
-    ``discarded_bytes`` says how long the payload was.
+    The header of an item that is left out keeps its fields; ``length`` becomes 0,
+    ``discarded_bytes`` says how long the payload was, ``discarded`` why it is gone.
     """
     header = {**envelope.header, "event_id": event_id} if event_id else envelope.header
-    lines = [_dump(header)]
-    for item in envelope.items:
-        lines += _rebuild_item(body, item)
+    lines: list[bytes | memoryview] = [_dump(header)]
+    whole = memoryview(body)  # so that large payloads are copied once
+    for position, item in enumerate(envelope.items):
+        size, why = item.end - item.start, left_out.get(position)
+        if why:
+            gone = {"length": 0, "discarded_bytes": size, "discarded": why}
+            lines += _dump({**item.header, **gone}), b""
+        else:
+            lines += (
+                _dump({**item.header, "length": size}),
+                whole[item.start : item.end],
+            )
     return b"\n".join(lines)
-
-
-def _rebuild_item(body: bytes, item: Item) -> tuple[bytes, bytes]:
-    size = item.end - item.start
-    if item.type in DISCARDED:
-        return _dump({**item.header, "length": 0, "discarded_bytes": size}), b""
-    return _dump({**item.header, "length": size}), body[item.start : item.end]
 
 
 def _store(body: bytes, compress: Compress) -> Prepared:

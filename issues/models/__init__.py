@@ -1,3 +1,4 @@
+from issues.models.attachment import Attachment
 from issues.models.counters import (
     IssueHour,
     IssueMinute,
@@ -20,6 +21,7 @@ from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
 
 __all__ = [
+    "Attachment",
     "DeadLetter",
     "DigestRun",
     "Event",

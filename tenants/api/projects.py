@@ -20,6 +20,7 @@ class ProjectSerializer(ConstrainedSerializer):
             "slug",
             "tenant_tags",
             "repositories",
+            "keep_attachments",
             "grouping_version",
             "created",
         ]

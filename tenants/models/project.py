@@ -48,6 +48,13 @@ class Project(models.Model):
         help_text="Names of its repositories, such as acme/shop: those that "
         "sentry-cli's set-commits --commit may give.",
     )
+    keep_attachments = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Files that SDKs send with events, such as screenshots, logs and "
+        "memory dumps. They are not scrubbed: switch this off where they may hold "
+        "what nobody here should see.",
+    )
     grouping_version = models.CharField(max_length=10, default="v1")
     created = models.DateTimeField(auto_now_add=True)
 

@@ -17,10 +17,19 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoDbBlocker
 
+from issues import attachments
 from issues.clean import UNSTORABLE, parse_time
 from issues.digest.clock import WINDOW as CLOCK_WINDOW
 from issues.ingest.envelope import frame
-from issues.models import DeadLetter, Event, InboxEnvelope, Issue, Level, Outcome
+from issues.models import (
+    Attachment,
+    DeadLetter,
+    Event,
+    InboxEnvelope,
+    Issue,
+    Level,
+    Outcome,
+)
 from releases.models import ReleaseMinute
 from tests import wire
 from tests.door import make_key
@@ -239,6 +248,46 @@ def test_an_event_of_browsers_reports_is_made_for_each_violation(
     }
 
 
+# --- What comes with an event
+
+
+def files_sent(name: str) -> dict[str, bytes]:
+    body = wire.load(wire.CAPTURES / f"{name}.http").plain
+    return {
+        item.header["filename"]: body[item.start : item.end]
+        for item in frame(body).items
+        if item.type == "attachment"
+    }
+
+
+def test_every_attachment_is_kept_as_it_was_sent(replay: Replay) -> None:
+    sent = {name: files_sent(name) for name in EVENT_IDS if files_sent(name)}
+    stored = {
+        name: {
+            row.name: attachments.read(row)
+            for row in attachments.of_event(event.project_id, event.event_id)
+        }
+        for name in sent
+        for event in [replay.event(name)]
+    }
+    assert stored == sent
+    assert sum(map(len, sent.values())) == Attachment.objects.count() == 8
+
+
+def test_an_attachment_is_downloaded_from_the_page_of_its_event(
+    replay: Replay, admin_client: Client
+) -> None:
+    event = replay.event("python/052-attachments")
+    url = reverse("admin:issues_event_change", args=[event.pk])
+    page = admin_client.get(url).content.decode()
+    row = Attachment.objects.get(event_id=event.event_id, name="broken.html")
+    link = reverse("admin:issues_attachment_download", args=[row.pk])
+    assert link in page
+    answer = admin_client.get(link)
+    assert b"".join(answer) == files_sent("python/052-attachments")["broken.html"]
+    assert answer["Content-Type"] == "application/octet-stream"
+
+
 # --- What is counted
 
 
@@ -274,7 +323,6 @@ def test_what_is_not_kept_is_counted(replay: Replay) -> None:
         ("transaction", "ratelimit_backoff"): 3,
     }
     dropped = {
-        "attachment": 8,
         "feedback": 3,
         "log_item": 12,
         "monitor": 15,

@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -353,6 +354,7 @@ def test_kinds_that_are_not_kept_are_stopped_with_the_answer() -> None:
         "item_count": 2,
         "length": 0,
         "discarded_bytes": 17,
+        "discarded": "unsupported",
     }
 
 
@@ -460,3 +462,48 @@ def test_without_database_a_request_waits_and_is_then_told_to_come_back() -> Non
         scenario, conninfo="host=127.0.0.1 port=1 dbname=none", wait_seconds=0.3
     )
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def attached(size: int) -> bytes:
+    file = b'{"type":"attachment","length":%d}\n%s\n' % (size, b"x" * size)
+    return EVENT + file
+
+
+def test_an_attachment_enters_the_inbox_with_its_event() -> None:
+    make_key()
+    assert post(attached(5)).status_code == 200
+    assert stored_body() == attached(5)
+
+
+def test_an_attachment_over_the_bound_does_not_cost_its_event() -> None:
+    make_key()
+    answer = post(attached((1 << 20) + 1), content_encoding="")
+    assert (answer.status_code, answer.json()) == (200, {"id": EVENT_ID})
+    body = stored_body()
+    assert b'{"message":"x"}' in body
+    assert b'"discarded":"too_large"' in body
+    assert len(body) < 500
+
+
+def test_the_attachments_of_a_project_that_keeps_none_never_enter() -> None:
+    key = make_key()
+    key.project.keep_attachments = False
+    key.project.save()
+    answer = post(attached(5))
+    assert b"xxxxx" not in stored_body()
+    assert answer.headers["x-sentry-rate-limits"] == (
+        "600:attachment:project:switched_off"
+    )
+
+
+def test_large_rows_are_stored_by_a_writer_of_their_own() -> None:
+    make_key()
+
+    async def scenario(door: Door) -> None:
+        large = EVENT.replace(b"x", os.urandom(300 << 10).hex().encode())
+        answers = await asyncio.gather(door.post(large), door.post())
+        assert [answer.status_code for answer in answers] == [200, 200]
+
+    through(scenario)
+    assert InboxEnvelope.objects.count() == 2
+    assert InboxWriter.objects.filter(batch__gt=0).count() == 2

@@ -63,7 +63,7 @@ class Database:
     """Stands for the table: counts the readings, or is away."""
 
     def __init__(self) -> None:
-        self.rows: list[KeyRow] = [(KEY, 7, 1, True, [])]
+        self.rows: list[KeyRow] = [(KEY, 7, 1, True, [], True)]
         self.readings = 0
         self.away = False
 
@@ -139,7 +139,7 @@ def test_a_new_key_works_within_a_second(
 ) -> None:
     async def scenario() -> None:
         await directory.find(KEY)
-        database.rows.append(("b" * 32, 8, 1, True, []))
+        database.rows.append(("b" * 32, 8, 1, True, [], True))
         clock.now += 1.1
         assert await directory.find("b" * 32) is not None
 

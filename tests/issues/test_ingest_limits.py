@@ -2,10 +2,13 @@ import pytest
 
 from issues.ingest.envelope import EnvelopeError, frame
 from issues.ingest.limits import (
+    MAX_ATTACHMENTS,
     MAX_EVENT_BYTES,
+    AttachmentBounds,
     TooLarge,
     category,
     check_items,
+    discards,
     stop_limits,
 )
 
@@ -88,3 +91,15 @@ def test_only_kinds_that_are_not_kept_are_stopped(
 
 def test_unknown_kinds_count_as_default() -> None:
     assert (category("event"), category("brand_new")) == ("error", "default")
+
+
+def test_only_so_many_attachments_are_taken() -> None:
+    items = [("attachment", 1)] * (MAX_ATTACHMENTS + 1)
+    left_out = discards(frame(envelope(*items)), AttachmentBounds(10, 1000))
+    assert left_out == {MAX_ATTACHMENTS: "too_large"}
+
+
+def test_what_is_never_kept_is_left_out_whatever_the_bounds() -> None:
+    items = [("event", 9), ("profile", 9), ("form_data", 9), ("brand_new", 9)]
+    left_out = discards(frame(envelope(*items)), AttachmentBounds(10, 1000))
+    assert left_out == {1: "unsupported", 2: "unsupported"}

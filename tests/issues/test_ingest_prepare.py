@@ -8,12 +8,13 @@ import pytest
 
 from issues.ingest.decode import OverCap
 from issues.ingest.envelope import frame
-from issues.ingest.limits import MAX_EVENT_BYTES
+from issues.ingest.limits import MAX_EVENT_BYTES, AttachmentBounds
 from issues.ingest.prepare import Prepared, prepare
 from issues.ingest.protocol import Refusal
 
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 CAP = 20 << 20
+BOUNDS = AttachmentBounds(file_bytes=100, event_bytes=150)
 
 
 def same(body: bytes) -> bytes:
@@ -21,7 +22,7 @@ def same(body: bytes) -> bytes:
 
 
 def take(body: bytes, kind: str = "envelope", *names: str) -> Prepared:
-    return prepare(body, list(names), kind, CAP, same)
+    return prepare(body, list(names), kind, CAP, same, BOUNDS)
 
 
 def refusal(body: bytes, kind: str = "envelope", *names: str) -> Refusal:
@@ -38,7 +39,8 @@ def test_an_ordinary_envelope_is_kept_byte_by_byte() -> None:
 
 def test_size_is_counted_before_compression() -> None:
     body = b'{}\n{"type":"session"}\n{}'
-    taken = prepare(zlib.compress(body), ["deflate"], "envelope", CAP, lambda _: b"z")
+    packed = zlib.compress(body)
+    taken = prepare(packed, ["deflate"], "envelope", CAP, lambda _: b"z", BOUNDS)
     assert (taken.body, taken.size) == (b"z", len(body))
 
 
@@ -71,15 +73,49 @@ def test_kinds_without_id_get_none() -> None:
 
 def test_payloads_that_are_not_kept_leave_their_headers_only() -> None:
     header = b'{"event_id":"%s"}' % ID.encode()
-    attachment = b'{"type":"attachment","length":5,"filename":"\\ud83d"}\na\n\nb\0'
-    body = header + b"\n" + attachment + b'\n{"type":"event"}\n{"message":"x"}\r\n'
+    replay = b'{"type":"replay_recording","length":5,"note":"\\ud83d"}\na\n\nb\0'
+    body = header + b"\n" + replay + b'\n{"type":"event"}\n{"message":"x"}\r\n'
     stored = take(body).body
     envelope = frame(stored)
     first, event = envelope.items
-    assert first.header["discarded_bytes"] == 5
-    assert (first.start, first.header["filename"]) == (first.end, "\ud83d")
+    assert (first.header["discarded_bytes"], first.header["discarded"]) == (
+        *(5, "unsupported"),
+    )
+    assert (first.start, first.header["note"]) == (first.end, "\ud83d")
     assert stored[event.start : event.end] == b'{"message":"x"}\r'
     assert envelope.event_id == ID
+
+
+def attached(*sizes: int) -> bytes:
+    """An event with attachments of these sizes before it."""
+    lines = [b'{"event_id":"%s"}' % ID.encode()]
+    for size in sizes:
+        lines += [b'{"type":"attachment","length":%d}' % size, b"x" * size]
+    return b"\n".join((*lines, b'{"type":"event"}', b'{"message":"x"}'))
+
+
+def test_attachments_within_the_bounds_are_kept_byte_by_byte() -> None:
+    body = attached(100, 0, 50)
+    assert take(body).body == body
+
+
+def test_attachments_beyond_the_bounds_are_left_out_and_their_event_is_not() -> None:
+    stored = take(attached(101, 80, 80, 20)).body
+    found = [
+        (item.end - item.start, item.header.get("discarded"))
+        for item in frame(stored).items
+    ]
+    assert found == [
+        *[(0, "too_large"), (80, None), (0, "too_large"), (20, None), (15, None)]
+    ]
+
+
+def test_a_project_that_keeps_no_attachments_gets_none_and_says_so() -> None:
+    taken = prepare(attached(3), [], "envelope", CAP, same, None)
+    (gone, event) = frame(taken.body).items
+    assert (gone.end - gone.start, gone.header["discarded"]) == (0, "switched_off")
+    assert taken.body[event.start : event.end] == b'{"message":"x"}'
+    assert taken.limits == "600:attachment:project:switched_off"
 
 
 def test_kinds_that_are_not_kept_are_asked_to_stop() -> None:
@@ -115,7 +151,8 @@ def test_a_corrupt_body_is_refused() -> None:
 
 def test_a_bomb_is_told_apart() -> None:
     with pytest.raises(OverCap):
-        prepare(zlib.compress(bytes(2000)), ["deflate"], "envelope", 1000, same)
+        packed = zlib.compress(bytes(2000))
+        prepare(packed, ["deflate"], "envelope", 1000, same, BOUNDS)
 
 
 @pytest.mark.parametrize(

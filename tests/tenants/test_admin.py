@@ -98,6 +98,7 @@ def test_a_key_is_switched_off_on_its_project_and_audited(maintainer: Client) ->
             "name": "Shop",
             "slug": "shop",
             "tenant_tags": "\n".join(key.project.tenant_tags),
+            "keep_attachments": "on",
             "keys-TOTAL_FORMS": "1",
             "keys-INITIAL_FORMS": "1",
             "keys-0-id": str(key.pk),
