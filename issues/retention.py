@@ -9,6 +9,7 @@ from django.db import connection
 from issues import partitions
 from issues.disk import HIGH
 from issues.models import (
+    CheckIn,
     DeadLetter,
     IssueHour,
     IssueMinute,
@@ -38,6 +39,7 @@ FIXED = [
     (ReleaseNetwork._meta.db_table, "first_seen", timedelta(days=15)),
     (ReleaseUser._meta.db_table, "day", timedelta(days=15)),
     (Outcome._meta.db_table, "minute", timedelta(days=30)),
+    (CheckIn._meta.db_table, "started", timedelta(days=30)),
     (Evaluation._meta.db_table, "at", timedelta(days=90)),
     (IssueHour._meta.db_table, "hour", timedelta(days=396)),
 ]

@@ -12,6 +12,9 @@ CRONTAB, INTERVAL = "crontab", "interval"
 UNITS = ("minute", "hour", "day", "week", "month", "year")
 MOST_CHARACTERS = 100
 MOST_UNITS = 10_000
+# Of the limits of a monitor: minutes late or running, failed or good runs in a row.
+MOST_MINUTES = 28 * 24 * 60
+MOST_IN_A_ROW = 720
 
 # Names that Vixie's cron knows for whole schedules.
 NICKNAMES = {

@@ -22,6 +22,7 @@ from issues import (
 )
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.disk import disk_use
+from issues.monitors import overdue
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -132,6 +133,17 @@ def attachments_tick() -> None:
             gone = attachments.expire(partitions.oldest_day(), deadline)
             if moved or gone:
                 logger.info("attachments: %s moved, %s deleted", moved, gone)
+
+
+@shared_task(name="issues.monitors")
+def monitors_tick() -> None:
+    """Find runs of monitored jobs that are missed or do not end."""
+    with only_one("issues.monitors") as mine:
+        if mine:
+            now = timezone.now()
+            found = overdue.look(now, evidence.digested_until(now))
+            if found != overdue.Overdue():
+                logger.info("monitors: %s", found)
 
 
 @shared_task(name="issues.watch")

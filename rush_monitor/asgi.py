@@ -17,8 +17,9 @@ from django.utils.module_loading import import_string
 from issues.ingest.answers import send_body
 from issues.ingest.commit import conninfo
 from issues.ingest.doorbell import Doorbell
-from issues.ingest.endpoint import Ingest, IngestOptions
+from issues.ingest.endpoint import Ingest
 from issues.ingest.limits import AttachmentBounds
+from issues.ingest.options import IngestOptions
 from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Router
 from releases.gate import VerdictGate, wait_of

@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
     "watch": {"task": "issues.watch", "schedule": 5.0},
     "calibration": {"task": "issues.calibration", "schedule": 300.0},
     "retention": {"task": "issues.retention", "schedule": 600.0},
+    "monitors": {"task": "issues.monitors", "schedule": 10.0},
     "attachments": {"task": "issues.attachments", "schedule": 60.0},
     "rollback": {"task": "releases.rollback", "schedule": 10.0},
 }
@@ -29,6 +30,7 @@ app.conf.task_routes = {
     "issues.watch": {"queue": "watch"},
     "issues.calibration": {"queue": "upkeep"},
     "issues.retention": {"queue": "upkeep"},
+    "issues.monitors": {"queue": "watch"},
     "issues.attachments": {"queue": "upkeep"},
     "releases.rollback": {"queue": "notify"},
 }

@@ -10,6 +10,7 @@ RESPONDER = Q(
     content_type__app_label="issues",
     codename__in=[
         "change_issue",
+        "change_monitor",
         "download_attachment",
         "add_hitlistentry",
         "change_hitlistentry",
@@ -24,6 +25,7 @@ MAINTAINER = Q(
         "deploy",
         "fingerprintrule",
         "hitrule",
+        "monitor",
         "pathrule",
         "plan",
         "project",

@@ -12,7 +12,9 @@ from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
+from issues.api.monitors import CheckInViewSet, MonitorViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.sentry_monitors import MonitorsView
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
@@ -67,6 +69,8 @@ api.register("traffic", TrafficViewSet, "traffic")
 api.register("rollback-targets", RollbackTargetViewSet, "rollback-target")
 api.register("rollbacks", RollbackViewSet, "rollback")
 api.register("thresholds", ThresholdViewSet, "threshold")
+api.register("monitors", MonitorViewSet, "monitor")
+api.register(r"monitors/(?P<monitor_id>\d{1,18})/check-ins", CheckInViewSet, "check-in")
 api.register("attachments", AttachmentViewSet, "attachment")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
@@ -86,6 +90,7 @@ sentry = [
     re_path("^organizations/?$", OrganizationsView.as_view()),
     re_path(f"^{ORGANIZATION}/projects/?$", ProjectsView.as_view()),
     re_path(f"^{ORGANIZATION}/repos/?$", RepositoriesView.as_view()),
+    re_path(f"^{ORGANIZATION}/monitors/?$", MonitorsView.as_view()),
     re_path(f"^{ORGANIZATION}/releases/?$", ReleasesView.as_view()),
     re_path(f"^{RELEASE}/commits/?$", CommitsView.as_view()),
     re_path(f"^{RELEASE}/previous-with-commits/?$", PreviousView.as_view()),

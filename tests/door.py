@@ -8,8 +8,9 @@ import httpx
 from django.db import connection
 
 from issues.ingest.commit import conninfo
-from issues.ingest.endpoint import Ingest, IngestOptions
+from issues.ingest.endpoint import Ingest
 from issues.ingest.limits import AttachmentBounds
+from issues.ingest.options import IngestOptions
 from issues.ingest.routes import Router
 from tenants.asgi_types import Receive, Scope, Send
 from tenants.models import Project, ProjectKey

@@ -14,6 +14,7 @@ from issues import partitions
 from issues.bodies import pack
 from issues.models import (
     Attachment,
+    CheckIn,
     DeadLetter,
     Event,
     Fingerprint,
@@ -23,6 +24,8 @@ from issues.models import (
     IssueTag,
     IssueTenant,
     Level,
+    Monitor,
+    MonitorEnvironment,
 )
 from releases.models import (
     Commit,
@@ -257,6 +260,42 @@ def make_attachment(
         "blob": blob,
     }
     return Attachment.objects.create(**{**defaults, **fields})
+
+
+def make_place(
+    environment: str = "production",
+    *,
+    project: Project | None = None,
+    slug: str = "nightly",
+    every: tuple[int, str] | None = None,
+    monitor: Monitor | None = None,
+    **fields: Any,
+) -> MonitorEnvironment:
+    """A monitor, unless one is given, in an environment."""
+    if monitor is None:
+        value, unit = every or (None, "")
+        monitor = Monitor.objects.create(
+            project=project or make_project(),
+            slug=slug,
+            name=slug,
+            interval_value=value,
+            interval_unit=unit,
+        )
+    place, _ = Environment.objects.get_or_create(
+        project=monitor.project, name=environment
+    )
+    return MonitorEnvironment.objects.create(
+        monitor=monitor, environment=place, **fields
+    )
+
+
+def make_check_in(place: MonitorEnvironment, **fields: Any) -> CheckIn:
+    defaults = {
+        "check_in_id": uuid4(),
+        "status": "in_progress",
+        "started": timezone.now(),
+    }
+    return CheckIn.objects.create(monitor_environment=place, **{**defaults, **fields})
 
 
 def make_hit(issue: Issue, **fields: Any) -> HitListEntry:

@@ -19,12 +19,13 @@ ROWS = 200
 REASONS = {
     "unsupported": "a kind that is not kept",
     "duplicate": "an event id that was seen within 7 days",
-    "rate_limit": "over the key's limit: counted, its body dropped",
+    "rate_limit": "over a limit: events counted, their bodies dropped",
     "inbox_full": "refused with 429 while the inbox was full",
     "invalid": "could not be read",
     "too_large": "over a bound in bytes",
     "hourly_limit": "attachments over what a project may keep in an hour",
-    "switched_off": "the project keeps no attachments",
+    "switched_off": "the project keeps no attachments, or the monitor is disabled",
+    "too_many": "more monitors, or environments of one, than a project may have",
     "filtered": "its event was filtered out",
 }
 

@@ -30,10 +30,13 @@ from issues.grouping import Grouping, group
 from issues.ingest.envelope import Envelope, Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
+from issues.monitors.told import ToldCheckIn, read_check_in
 from issues.normal_event import NormalEvent, NotAnEvent
 
-# Items that become counts; all others but events are counted as unsupported.
-COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
+# Items that are read one by one; other kinds are counted as unsupported.
+COUNTED = frozenset(
+    {"session", "sessions", "transaction", "span", "client_report", "check_in"}
+)
 MAX_SESSIONS = 100
 MAX_ENTRIES = 100
 MAX_REPORTED = 1_000_000_000
@@ -74,6 +77,7 @@ class Parcel:
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
+    check_ins: list[ToldCheckIn] = field(default_factory=list)
     files: list[tuple[str, ReadyFile]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -185,6 +189,10 @@ def _count_item(
             _count_members(parcel, told.get("items"), len(segments))
         case "client_report":
             invalid = _add_client_report(parcel, told)
+        case "check_in":
+            check_in = read_check_in(told, parcel.received)
+            invalid = int(check_in is None)
+            parcel.check_ins += [check_in] if check_in else []
         case _:
             invalid = 1
     if invalid > 0:

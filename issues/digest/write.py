@@ -8,6 +8,7 @@ from uuid import UUID
 
 from issues import families, workflow
 from issues.digest import attachments, resolve, store
+from issues.digest.checkins import link_reports, record_check_ins
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.networks import KnownNetworks
 from issues.digest.parse import Parcel, ReadyEvent
@@ -76,6 +77,8 @@ def write(
     for item in grouped:
         tally.add(item)
     tally.tags = _tags(grouped, context)
+    link_reports(grouped)
+    record_check_ins(parcels, names.environments, tally, now)
     _count_requests(parcels, names, tally)
     _count_sessions(parcels, names, tally)
     _count_outcomes(parcels, tally)
@@ -140,6 +143,8 @@ def _resolve_names(
             if told.release:
                 releases.setdefault((parcel.project_id, told.release), parcel.received)
             environments.add((parcel.project_id, told.environment))
+        for check_in in parcel.check_ins:
+            environments.add((parcel.project_id, check_in.environment))
         for request in parcel.requests:
             if request.tenant:
                 tenants.setdefault(request.tenant, parcel.key_id)

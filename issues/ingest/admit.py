@@ -46,11 +46,13 @@ class Gate:
         await self._keys.stop()
 
     def declared_key(self, visit: Visit) -> str | None:
-        """The key in headers or query; a tunnel knows the envelope's DSN only."""
+        """The key in headers, query or path; a tunnel knows the envelope's DSN only."""
         if visit.route.kind == "tunnel":
             return None
         headers = visit.headers
         try:
+            if visit.route.kind == "cron":
+                return auth.path_key(visit.route.key)
             return auth.public_key(
                 headers.get(b"x-sentry-auth"),
                 headers.get(b"authorization"),

@@ -68,6 +68,11 @@ def _parse_dsn(text: str) -> Dsn:
     return Dsn(_normal(key), project)
 
 
+def path_key(text: str) -> str:
+    """The key that stands in a path; raises AuthError."""
+    return _normal(text)
+
+
 def parse_dsn(value: object) -> Dsn:
     """The parts of the envelope header's ``dsn``; raises AuthError."""
     if not isinstance(value, str) or len(value) > _CACHED_BYTES:

@@ -8,9 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import zstandard
 from psycopg_pool import AsyncConnectionPool
@@ -19,15 +17,16 @@ from issues.ingest import answers
 from issues.ingest.admit import Gate, Visit
 from issues.ingest.body import ByteBudget, Hold, read
 from issues.ingest.commit import copy_row, make_durable
+from issues.ingest.cron import envelope_of
 from issues.ingest.decode import OverCap, UnknownEncoding, encodings
 from issues.ingest.inbox import Lanes, RowRefused, Unavailable
 from issues.ingest.keys import Key
-from issues.ingest.limits import AttachmentBounds
+from issues.ingest.options import IngestOptions
 from issues.ingest.outcomes import Outcomes
 from issues.ingest.prepare import Prepared, prepare
 from issues.ingest.pressure import Pressure
 from issues.ingest.protocol import RETRY_SECONDS, ClientGone, Refusal, unavailable
-from issues.ingest.remote import Network, TrustedProxies
+from issues.ingest.remote import TrustedProxies
 from issues.ingest.routes import Route
 from tenants.asgi_types import Receive, Scope, Send
 
@@ -39,25 +38,6 @@ INLINE_DECODED_BYTES = 1 << 20
 # Each may hold INGEST_MAX_BYTES while it decompresses.
 LARGE_AT_ONCE = 2
 FULL_RETRY_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """The settings of ingest; bytes are decompressed bytes unless said.
-
-    ``data_dir``: where an embedded database lies, None for one elsewhere.
-    """
-
-    conninfo: str
-    max_compressed_bytes: int
-    max_bytes: int
-    max_bytes_in_flight: int
-    wait_seconds: float
-    inbox_max_envelopes: int
-    inbox_max_bytes: int
-    attachments: AttachmentBounds
-    trusted_proxies: tuple[Network, ...] = ()
-    data_dir: Path | None = None
 
 
 class Ingest:
@@ -164,7 +144,7 @@ class Ingest:
     async def _take(self, visit: Visit, receive: Receive) -> Prepared:
         """Store the request's envelope; returns once it is committed."""
         received = time.time()
-        if visit.scope["method"] != "POST":
+        if visit.scope["method"] not in visit.route.methods:
             raise Refusal(405, "Envelopes are sent with POST; SDKs do that by the DSN.")
         public_key = self._gate.declared_key(visit)
         if public_key is not None:
@@ -172,6 +152,9 @@ class Ingest:
         names = _encodings(visit)
         with self._budget.hold() as hold:
             raw = await self._read(visit, receive, names, hold)
+            if visit.route.kind == "cron":
+                query = visit.scope["query_string"]
+                raw, names = envelope_of(visit.route.slug, query, raw, names), []
             prepared = await self._prepare(visit, raw, names, hold)
             visit.kinds = prepared.kinds
             if prepared.dsn:
@@ -203,7 +186,7 @@ class Ingest:
     async def _prepare(
         self, visit: Visit, raw: bytes, names: list[str], hold: Hold
     ) -> Prepared:
-        kind = "envelope" if visit.route.kind == "tunnel" else visit.route.kind
+        kind = visit.route.stored_as
         cap = self._options.max_bytes
         # A tunnel's project is not known yet: digest asks it.
         keeps = visit.key is None or visit.key.keeps_attachments
@@ -242,7 +225,7 @@ class Ingest:
     def _row(
         self, visit: Visit, key: Key, prepared: Prepared, received: float
     ) -> bytes:
-        headers, kind = visit.headers, visit.route.kind
+        headers, kind = visit.headers, visit.route.stored_as
         client = visit.scope.get("client")
         peer = client[0] if client else ""
         forwarded = visit.joined(b"x-forwarded-for") if self._proxies.any else ""
@@ -252,7 +235,7 @@ class Ingest:
         return copy_row(
             key.project_id,
             key.id,
-            b"envelope" if kind == "tunnel" else kind.encode(),
+            kind.encode(),
             received,
             (
                 self._proxies.client(peer, forwarded).encode(),

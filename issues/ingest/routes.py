@@ -4,17 +4,31 @@ import re
 from typing import NamedTuple
 
 _KINDS = frozenset({"envelope", "store", "security"})
+_WRITE = frozenset({"POST"})
+_READ_OR_WRITE = frozenset({"GET", "POST"})
 _SLASHES = re.compile("/{2,}")
 
 
 class Route(NamedTuple):
-    """An ingest path: ``kind`` is envelope, store, security or tunnel.
+    """An ingest path: ``kind`` is envelope, store, security, tunnel or cron.
 
-    ``project`` is what stands in the path, "" for a tunnel.
+    ``project`` is what stands in the path, "" for a tunnel; ``slug`` and ``key`` are
+    those of a cron's.
     """
 
     kind: str
     project: str
+    slug: str = ""
+    key: str = ""
+
+    @property
+    def stored_as(self) -> str:
+        """The kind of the body that goes into the inbox."""
+        return "envelope" if self.kind in {"tunnel", "cron"} else self.kind
+
+    @property
+    def methods(self) -> frozenset[str]:
+        return _READ_OR_WRITE if self.kind == "cron" else _WRITE
 
 
 class Router:
@@ -41,6 +55,8 @@ class Router:
         parts = path.split("/")
         if len(parts) == 4 and parts[1] == "api" and parts[3] in _KINDS:
             return _route(parts)
+        if len(parts) == 6 and parts[1] == "api" and parts[3] == "cron":
+            return _route(parts)
         return None
 
     def strip(self, path: str) -> str:
@@ -53,4 +69,6 @@ class Router:
 
 def _route(parts: list[str]) -> Route | None:
     # /api/0 and /api/v1 are management, though they may end alike.
-    return None if parts[2] in {"", "0", "v1"} else Route(parts[3], parts[2])
+    if parts[2] in {"", "0", "v1"}:
+        return None
+    return Route(parts[3], parts[2], *parts[4:6] if parts[3] == "cron" else ())

@@ -16,12 +16,21 @@ from issues.models.inbox import (
     SeenEvent,
 )
 from issues.models.issue import Fingerprint, Issue, IssueStats, Level
+from issues.models.monitor import (
+    CheckIn,
+    CheckInStatus,
+    Monitor,
+    MonitorClock,
+    MonitorEnvironment,
+)
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
 
 __all__ = [
     "Attachment",
+    "CheckIn",
+    "CheckInStatus",
     "DeadLetter",
     "DigestRun",
     "Event",
@@ -40,6 +49,9 @@ __all__ = [
     "IssueTenant",
     "IssueUser",
     "Level",
+    "Monitor",
+    "MonitorClock",
+    "MonitorEnvironment",
     "Outcome",
     "PathRule",
     "SeenEvent",

@@ -110,7 +110,7 @@ class Outcome(models.Model):
 
     ``reason`` is ``unsupported`` (a kind that is not kept), ``duplicate``,
     ``rate_limit`` (counted, body dropped), ``inbox_full`` (refused with 429),
-    ``invalid``, ``too_large``, ``hourly_limit`` and ``switched_off`` (attachments), or
+    ``invalid``, ``too_large``, ``hourly_limit``, ``switched_off``, ``too_many``, or
     ``client:<reason>`` from a client report.
     """
 

@@ -5,6 +5,8 @@ from typing import Any
 from django import template
 
 from issues.models import Level
+from issues.monitors.recent import took_of
+from tenants.models import ProjectKey
 from tenants.templatetags import display
 
 register = template.Library()
@@ -19,6 +21,18 @@ def score_band(score: float) -> str:
         if score >= floor:
             return band
     return "low"
+
+
+@register.filter
+def seconds(value: float) -> str:
+    """How long a run took."""
+    return took_of(value)
+
+
+@register.simple_tag
+def dsn_of(key: ProjectKey, base_url: str) -> str:
+    """The DSN of a key."""
+    return key.dsn(base_url)
 
 
 @register.filter

@@ -23,13 +23,17 @@ from issues.digest.clock import WINDOW as CLOCK_WINDOW
 from issues.ingest.envelope import frame
 from issues.models import (
     Attachment,
+    CheckIn,
     DeadLetter,
     Event,
     InboxEnvelope,
     Issue,
     Level,
+    Monitor,
+    MonitorEnvironment,
     Outcome,
 )
+from issues.monitors import report
 from releases.models import ReleaseMinute
 from tests import wire
 from tests.door import make_key
@@ -71,7 +75,10 @@ def replay(front: int, django_db_blocker: DjangoDbBlocker) -> Iterator[Replay]:
                 for name in ACCEPTED
             }
         digest_all()
-        events = Event.objects.select_related("tenant", "release", "environment")
+        # Those of clients: what failed jobs made is looked at apart.
+        events = Event.objects.exclude(issue__logger=report.LOGGER).select_related(
+            "tenant", "release", "environment"
+        )
         by_id = {event.event_id.hex: event for event in events}
     yield Replay(answers, by_id)
     with django_db_blocker.unblock():
@@ -99,7 +106,8 @@ def test_bodies_of_node_were_sent_in_chunks() -> None:
 
 def test_every_event_is_stored_once_by_its_id(replay: Replay) -> None:
     sent = Counter(EVENT_IDS.values())
-    stored = Counter(e.hex for e in Event.objects.values_list("event_id", flat=True))
+    rows = Event.objects.exclude(issue__logger=report.LOGGER)
+    stored = Counter(e.hex for e in rows.values_list("event_id", flat=True))
     assert len(sent) == 117
     assert stored.keys() > sent.keys()
     assert stored.total() == len(sent) + len(REPORTS)
@@ -288,6 +296,58 @@ def test_an_attachment_is_downloaded_from_the_page_of_its_event(
     assert answer["Content-Type"] == "application/octet-stream"
 
 
+# --- Check-ins
+
+
+def test_every_check_in_is_a_run_of_its_monitor(replay: Replay) -> None:
+    runs = CheckIn.objects.values_list(
+        "monitor_environment__monitor__slug",
+        "monitor_environment__environment__name",
+        "status",
+    )
+    assert sorted(runs) == [
+        ("heartbeat", "production", "ok"),
+        ("manual-job", "production", "ok"),
+        ("nightly-cli", "production", "ok"),
+        ("nightly-cli", "staging", "error"),
+        ("nightly-invoices", "production", "error"),
+        ("nightly-sync", "production", "ok"),
+        ("node-fail", "production", "error"),
+        ("node-sync", "production", "ok"),
+    ]
+    schedules = {str(m.slug): str(m.schedule) for m in Monitor.objects.all()}
+    assert schedules == {
+        "heartbeat": "no schedule",
+        "manual-job": "no schedule",
+        "nightly-cli": "0 3 * * * (Europe/Vienna)",
+        "nightly-invoices": "every 10 minutes",
+        "nightly-sync": "0 3 * * * (Europe/Vienna)",
+        "node-fail": "no schedule",
+        "node-sync": "*/5 * * * *",
+    }
+
+
+def test_a_job_that_failed_often_enough_is_an_issue(replay: Replay) -> None:
+    places = MonitorEnvironment.objects.exclude(issue=None)
+    issues = {place.monitor.slug: str(place.issue) for place in places}
+    # nightly-cli failed once and makes an issue of two failures.
+    assert issues == {
+        "nightly-invoices": "Monitor nightly-invoices failed",
+        "node-fail": "Monitor node-fail failed",
+    }
+
+
+def test_every_monitor_can_be_read_in_the_admin(
+    replay: Replay, admin_client: Client
+) -> None:
+    for monitor in Monitor.objects.all():
+        url = reverse("admin:issues_monitor_change", args=[monitor.pk])
+        page = admin_client.get(url).content.decode()
+        for run in CheckIn.objects.filter(monitor_environment__monitor=monitor):
+            assert f"is-run-{run.status}" in page
+            assert f"{run.started:%Y-%m-%d %H:%M:%S}" in page
+
+
 # --- What is counted
 
 
@@ -325,7 +385,6 @@ def test_what_is_not_kept_is_counted(replay: Replay) -> None:
     dropped = {
         "feedback": 3,
         "log_item": 12,
-        "monitor": 15,
         "profile": 1,
         "replay": 2,
         "span": 522 - 27,

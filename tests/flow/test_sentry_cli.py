@@ -16,7 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.flow import npm
-from tests.running import ROOT, RunningUp, manage
+from tests.running import ROOT, RunningUp, eventually, manage
 
 pytestmark = pytest.mark.clients
 
@@ -26,7 +26,7 @@ SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PREPARE = """
 import json, os
 from django.conf import settings
-from tenants.models import Project
+from tenants.models import Project, ProjectKey
 from tenants.tokens import issue_token
 
 for slug in ("cli-web", "cli-api", "tracking"):
@@ -35,7 +35,11 @@ for slug in ("cli-web", "cli-api", "tracking"):
 options = {"base_url": os.environ["RUSH_URL"]}
 options["organization"] = settings.ORGANIZATION_SLUG
 scopes = ["release:write", "traffic:write"]
-print(json.dumps({"token": issue_token("cli", scopes, **options)[1]}))
+key, _ = ProjectKey.objects.get_or_create(
+    project=Project.objects.get(slug="cli-api"), label="cli"
+)
+token = issue_token("cli", scopes, **options)[1]
+print(json.dumps({"token": token, "dsn": key.dsn(options["base_url"])}))
 """
 RELEASES = """
 SELECT p.slug, r.* FROM releases_release r JOIN tenants_project p ON p.id = r.project_id
@@ -53,6 +57,14 @@ JOIN tenants_project p ON p.id = d.project_id
 JOIN releases_environment e ON e.id = d.environment_id
 LEFT JOIN releases_watch w ON w.deploy_id = d.id
 WHERE r.version = %s ORDER BY d.id
+"""
+RUNS = """
+SELECT m.slug, m.crontab, m.timezone, e.name AS environment, c.status, c.duration
+FROM issues_checkin c
+JOIN issues_monitorenvironment p ON p.id = c.monitor_environment_id
+JOIN issues_monitor m ON m.id = p.monitor_id
+JOIN releases_environment e ON e.id = p.environment_id
+WHERE m.slug = %s AND c.status <> 'in_progress' ORDER BY c.id
 """
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -72,7 +84,9 @@ class SentryCli:
         command = ("shell", "-v", "0", "-c", PREPARE)
         prepared = manage(up.data_dir, *command, RUSH_URL=up.url)
         assert prepared.returncode == 0, prepared.stderr
-        self.token: str = json.loads(prepared.stdout.splitlines()[-1])["token"]
+        told = json.loads(prepared.stdout.splitlines()[-1])
+        self.token: str = told["token"]
+        self.dsn: str = told["dsn"]
         self.url = up.url
         self.checkout = checkout
         self._program = program
@@ -86,6 +100,7 @@ class SentryCli:
             "PATH": f"{self._program.parent}:{os.environ['PATH']}",
             "SENTRY_AUTH_TOKEN": self.token,
             "SENTRY_PROJECT": "cli-web",
+            "SENTRY_DSN": self.dsn,
             "SENTRY_LOG_LEVEL": "warn",
         }
 
@@ -354,6 +369,21 @@ def test_a_version_may_be_odd(cli: SentryCli, version: str) -> None:
     assert cli.release(version)["released_at"] is not None
     assert len(cli.rows(DEPLOYS, version)) == 1
     assert version in cli.run("releases", "info", version)
+
+
+def test_a_job_that_it_runs_is_watched(cli: SentryCli) -> None:
+    schedule = ("-s", "0 3 * * *", "--timezone", "Europe/Vienna")
+    cli.run("monitors", "run", "nightly-cli", *schedule, "--", "true")
+    failed = cli.try_run("monitors", "run", "-e", "qa", "nightly-cli", "--", "false")
+
+    assert failed.returncode == 1
+    assert eventually(lambda: len(cli.rows(RUNS, "nightly-cli")) == 2)
+    good, bad = cli.rows(RUNS, "nightly-cli")
+    assert (good["crontab"], good["timezone"]) == ("0 3 * * *", "Europe/Vienna")
+    assert (good["environment"], good["status"]) == ("production", "ok")
+    assert (bad["environment"], bad["status"]) == ("qa", "error")
+    assert 0 < good["duration"] < 10
+    assert "nightly-cli" in cli.run("monitors", "list")
 
 
 @contextmanager

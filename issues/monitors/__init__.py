@@ -1,0 +1,1 @@
+"""Monitors of periodic jobs: check-ins in, overdue runs found, issues out."""
