@@ -132,14 +132,14 @@ def _best(
     the newest.
     """
     found = rows.filter(url__in=names).select_related("stored", "bundle")
-    newest = list(found.order_by("-bundle_id", "pk")[: MOST_BUNDLES * len(names)])
+    newest = found.order_by("-bundle__uploaded", "-bundle_id", "pk")
+    # Of equals, the first is taken: the newest upload.
     return min(
-        newest,
+        newest[: MOST_BUNDLES * len(names)],
         key=lambda row: (
             row.bundle_id != bundle_id,
             row.bundle.dist != dist,
             names.index(row.url),
-            -row.bundle_id,
         ),
         default=None,
     )
