@@ -41,13 +41,15 @@ def keep(folder: str, contents: Sequence[bytes]) -> list[int]:
         unique_fields=["name"],
         update_fields=["touched"],
     )
-    rows = list(StoredFile.objects.filter(name__in=data))
+    rows = list(StoredFile.objects.filter(name__in=data).order_by("name"))
     unwritten = [row for row in rows if not row.written]
-    for row in unwritten:
-        # Over what a writer may have left that was killed half-way.
-        storages["blobs"].save(row.name, BytesIO(data[row.name]))
-    ids = [row.pk for row in unwritten]
-    if ids:
+    # Where the storage is the database, they are committed at once; where it is not,
+    # the transaction begins when all are written.
+    with transaction.atomic():
+        for row in unwritten:
+            # Over what a writer may have left that was killed half-way.
+            storages["blobs"].save(row.name, BytesIO(data[row.name]))
+        ids = [row.pk for row in unwritten]
         StoredFile.objects.filter(pk__in=ids).update(written=True)
     by_name = {row.name: row.pk for row in rows}
     return [by_name[name] for name in names]
