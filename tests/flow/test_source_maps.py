@@ -34,9 +34,9 @@ def built(cli: SentryCli, packages: Path, directory: Path, marker: str) -> Path:
     for name, text in SOURCES.items():
         (directory / name).write_text(f"{text}// {marker}\nwindow.m = '{marker}';\n")
     dist = directory / "dist"
-    command = [packages / "node_modules/.bin/esbuild", "app.js", "--bundle"]
-    options = ["--minify", "--sourcemap", f"--outdir={dist}", "--log-level=error"]
-    subprocess.run([*command, *options], cwd=directory, check=True, timeout=60)
+    esbuild = packages / "node_modules/.bin/esbuild"
+    options = ["--bundle", "--minify", "--sourcemap", f"--outdir={dist}"]
+    subprocess.run([esbuild, "app.js", *options], cwd=directory, check=True, timeout=60)
     cli.run("sourcemaps", "inject", str(dist))
     return dist
 
