@@ -70,12 +70,5 @@ def _is_rolled_back(release_id: int, deploy: Deploy) -> bool:
         .first()
     )
     return (
-        last is not None
-        and last.rollbacks.filter(
-            state__in=[
-                Rollback.State.CALLED,
-                Rollback.State.VERIFIED,
-                Rollback.State.NOT_VERIFIED,
-            ]
-        ).exists()
+        last is not None and last.rollbacks.filter(state__in=Rollback.CALLED).exists()
     )

@@ -229,6 +229,14 @@ def _numbers(
     if exposure:
         low, high = ratio_interval(capped, exposure, *against, base.dispersion)
         surely = anytime_lower(capped, exposure, *against, base.dispersion)
+    high_without = high
+    if found.added_exposure:
+        left = exposure - found.added_exposure
+        high_without = (
+            ratio_interval(capped, left, *against, base.dispersion)[1]
+            if left > 0
+            else None
+        )
     return {
         "minutes": len(found.minutes),
         "errors": errors,
@@ -254,6 +262,8 @@ def _numbers(
         "guard_tenant": judgement.tenant and judgement.tenant.subject,
         "incomplete_minutes": len(told.drops or {}),
         "silent_sources": list(found.silent_sources),
+        "added_sources": list(found.added_sources),
+        "ratio_high_without_added": high_without,
         "concurrent": found.concurrent,
         "source": found.source,
     }
@@ -297,7 +307,9 @@ def _at_the_end(
     found: Look, judgement: Judgement, numbers: dict[str, Any]
 ) -> Conclusion:
     """The window is over and the rule did not fire."""
-    high = numbers["ratio_high"]
+    # Traffic of a source that the baseline did not have makes the rate look lower than
+    # it is; more processes of a service that grows leave the ratio below as well.
+    high, whole = numbers["ratio_high_without_added"], numbers["ratio_high"]
     incomplete = numbers["incomplete_minutes"] + len(found.silent_sources)
     if not found.over:
         reason = "incomplete"  # digest or the traffic's source stayed behind
@@ -309,6 +321,8 @@ def _at_the_end(
         reason = "incomplete"
     elif found.source != Source.NONE and high is not None and high < found.rule.ratio:
         return Conclusion(Verdict.HEALTHY, "window_over", "", judgement, numbers)
+    elif found.added_sources and whole is not None and whole < found.rule.ratio:
+        reason = "added_sources"
     else:
         reason = "window_over"
     return Conclusion(Verdict.INCONCLUSIVE, reason, "", judgement, numbers)

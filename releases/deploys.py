@@ -185,13 +185,7 @@ def _carried_out(
         Rollback.objects.filter(
             deploy__environment=environment,
             to_release=release,
-            state__in=[
-                Rollback.State.SENDING,
-                Rollback.State.CALLED,
-                Rollback.State.UNKNOWN,
-                Rollback.State.VERIFIED,
-                Rollback.State.NOT_VERIFIED,
-            ],
+            state__in=Rollback.PERHAPS_CALLED,
             created__gt=now - CARRIED_OUT,
         )
         .order_by("-pk")

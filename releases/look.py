@@ -35,7 +35,9 @@ class Look:
     """What the counters say of a release now; None-like parts where nothing is known.
 
     ``start`` is minute 0, ``end`` the first minute that is not closed yet.
-    ``silent_sources`` posted traffic until lately and no longer do.
+    ``silent_sources`` posted traffic until lately and no longer do;
+    ``added_sources`` began to post after the deploy, beyond those that they replace,
+    and told ``added_exposure`` of what counts: the baseline lacks the like of it.
     """
 
     watch: Watch
@@ -49,6 +51,8 @@ class Look:
     concurrent: bool = False
     served: bool = True
     silent_sources: Collection[str] = ()
+    added_sources: Collection[str] = ()
+    added_exposure: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -68,8 +72,15 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
     start = watch.serving_since or minute_of(deploy.started_at)
     source = watch.source or Source.NONE
     rule = rule_by(watch.settings, source)
-    end, silent = _closed_until(deploy, Source(source), now)
-    end = min(end, minute_of(digested_until), start + MINUTE * rule.window)
+    sources = _sources_of(deploy, now) if source == Source.TRAFFIC else Sources()
+    end = min(
+        [
+            minute_of(now - CLOSING[Source(source)]),
+            minute_of(digested_until),
+            start + MINUTE * rule.window,
+            *sources.told_until,
+        ]
+    )
     known = known_baseline(watch)
     base_id = int(watch.baseline_numbers.get("release_id", 0))
     found = Look(
@@ -81,7 +92,7 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
         known,
         base_id,
         served=watch.serving_since is not None,
-        silent_sources=silent,
+        silent_sources=sources.silent,
     )
     if watch.serving_since is None or known is None or end <= start:
         return found
@@ -91,7 +102,8 @@ def look(watch: Watch, now: datetime, digested_until: datetime) -> Look:
     if source == Source.NONE:
         share = deploy.traffic_share or 1.0
         minutes = with_profile(deploy.environment, minutes, start, share)
-    return with_control(replace(found, minutes=minutes))
+    found = replace(found, minutes=minutes)
+    return with_control(_with_added(found, sources) if sources.added else found)
 
 
 def minute_of(moment: datetime) -> datetime:
@@ -195,17 +207,26 @@ def known_baseline(watch: Watch) -> Baseline | None:
     )
 
 
-def _closed_until(
-    deploy: Deploy, source: Source, now: datetime
-) -> tuple[datetime, list[str]]:
-    """The first minute that is not closed, and sources of traffic that fell silent.
-
-    A source of posted traffic has told a minute once it posted after the minute's end;
-    while it may still come, its minute stays open.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who posts traffic: ``told_until`` are the first minutes that those who still do
+    have not told whole; ``began`` are those that first posted after the deploy, of
+    which ``added`` are more than ended.
     """
-    end = minute_of(now - CLOSING[source])
-    if source != Source.TRAFFIC:
-        return end, []
+
+    told_until: Sequence[datetime] = ()
+    silent: Sequence[str] = ()
+    began: Sequence[str] = ()
+    added: int = 0
+
+
+def _sources_of(deploy: Deploy, now: datetime) -> Sources:
+    """The sources of posted traffic lately.
+
+    A source has told a minute once it posted after the minute's end; while it may still
+    come, its minute stays open. A deploy often replaces the processes that post: as
+    many begin as end.
+    """
     posts = list(
         TrafficMinute.objects.filter(
             environment_id=deploy.environment_id,
@@ -215,11 +236,39 @@ def _closed_until(
         .annotate(Min("minute"), Max("posted_at"))
     )
     silent = sorted(source for source, _, last in posts if last < now - SILENT)
-    told = [minute_of(last) for source, _, last in posts if source not in silent]
-    # A deploy often replaces the processes that post: as many began as ended.
     deployed = minute_of(deploy.started_at)
-    began = sum(first >= deployed for _, first, _ in posts)
-    return min([end, *told]), silent if len(silent) > began else []
+    began = sorted(source for source, first, _ in posts if first >= deployed)
+    return Sources(
+        [minute_of(last) for source, _, last in posts if source not in silent],
+        silent if len(silent) > len(began) else [],
+        began,
+        max(len(began) - len(silent), 0) if len(began) < len(posts) else 0,
+    )
+
+
+def _with_added(found: Look, sources: Sources) -> Look:
+    """The look with what was added by sources beyond those they replace: the largest,
+    as nothing tells which of them are the additional ones.
+    """
+    told = (
+        TrafficMinute.objects.filter(
+            release_id=found.watch.deploy.release_id,
+            environment_id=found.watch.deploy.environment_id,
+            minute__gte=found.start + MINUTE * found.rule.grace,
+            minute__lt=found.end,
+            source__in=sources.began,
+            tenant_id=0,
+        )
+        .values_list("source")
+        .annotate(sum=Sum("requests"))
+        .order_by("-sum", "source")[: sources.added]
+    )
+    added = list(told)
+    return replace(
+        found,
+        added_sources=sorted(source for source, _ in added),
+        added_exposure=float(sum(requests for _, requests in added)),
+    )
 
 
 def with_profile(

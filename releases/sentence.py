@@ -21,6 +21,8 @@ INCONCLUSIVE = {
     "the cause lies outside of this release.",
     "burst": "The error rate rose for a few tenants and minutes only, as bursts do.",
     "few_tenants": "The error rate rose for too few tenants to blame the release.",
+    "added_sources": "A source of posted traffic began during the watch, so the rate "
+    "may look lower than it is: without its traffic the release is not surely healthy.",
     "incomplete": "Clients or the server dropped events in too many minutes, so what "
     "was counted is not all there was.",
 }

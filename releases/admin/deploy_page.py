@@ -37,7 +37,6 @@ from releases.models import (
     Watch,
 )
 from releases.progress import progress_of
-from releases.rollbacks.ordering import ORDERED
 from tenants.audited import may, row_id
 
 COMMITS = 50
@@ -96,7 +95,7 @@ def page_context(request: HttpRequest, deploy: Deploy) -> dict[str, Any]:
         "newer": later,
         "may_order": later is None
         and may(request, "releases.add_rollback")
-        and not any(rollback.state in ORDERED for rollback in rollbacks),
+        and not any(rollback.state in Rollback.ORDERED for rollback in rollbacks),
         "may_finish": not deploy.finished_at and may(request, "releases.change_deploy"),
     }
 

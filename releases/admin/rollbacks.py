@@ -22,11 +22,11 @@ from releases.rollbacks import ordering
 from releases.rollbacks.interlocks import plan_of
 from releases.rollbacks.probing import probe
 from releases.rollbacks.target_checks import problems_of
-from releases.rollbacks.targets import Fate
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, ReadOnlyAdmin, may, row_id
 from tenants.refusals import Refusal
 from tenants.secrets import encrypt
+from tenants.talks import Fate
 
 if TYPE_CHECKING:
     from django.forms import PasswordInput, Textarea, TextInput

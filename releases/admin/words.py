@@ -28,6 +28,7 @@ REASONS = {
     "outside": "the rise is seen outside this release as well",
     "burst": "a burst: neither wide nor lasting",
     "few_tenants": "too few tenants are hit",
+    "added_sources": "a source of traffic began during the watch",
     "incomplete": "minutes are missing or incomplete",
     "few_networks": "too few client networks stand behind the errors",
 }

@@ -23,13 +23,13 @@ from releases.rollbacks import ordering
 from releases.rollbacks.interlocks import OVERRIDABLE, Plan, plan_of
 from releases.rollbacks.probing import probe
 from releases.rollbacks.target_checks import problems_of
-from releases.rollbacks.targets import Fate
 from tenants.api.fields import NameField, name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.audit import Actor
 from tenants.models import Project
 from tenants.secrets import encrypt
+from tenants.talks import Fate
 
 
 class RollbackTargetSerializer(ConstrainedSerializer):

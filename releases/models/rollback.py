@@ -87,6 +87,13 @@ class Rollback(models.Model):
         VERIFIED = "verified"
         NOT_VERIFIED = "not_verified", "not verified"
 
+    # The target took it: the release was rolled back.
+    CALLED = (State.CALLED, State.VERIFIED, State.NOT_VERIFIED)
+    # An order that stands: there is no second one beside it.
+    ORDERED = (State.PENDING, State.SENDING, *CALLED)
+    # The target may have heard of it.
+    PERHAPS_CALLED = (State.SENDING, State.UNKNOWN, *CALLED)
+
     deploy = models.ForeignKey(Deploy, models.CASCADE, related_name="rollbacks")
     target = models.ForeignKey(
         RollbackTarget, models.SET_NULL, null=True, blank=True, related_name="rollbacks"

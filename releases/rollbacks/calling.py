@@ -22,19 +22,11 @@ from django.utils import timezone
 
 from releases.models import Rollback, RollbackTarget
 from releases.rollbacks.interlocks import newer_deploy
-from releases.rollbacks.orders import (
-    Send,
-    Step,
-    access_of,
-    called,
-    looked_up,
-    note,
-    order_of,
-    storable,
-)
-from releases.rollbacks.targets import KINDS, Fate, Outcome
+from releases.rollbacks.orders import Step, access_of, note, order_of
+from releases.rollbacks.targets import KINDS
 from tenants.outbound import SECONDS, send
 from tenants.secrets import SecretUnreadable
+from tenants.talks import Fate, Outcome, Send, called, looked_up, storable
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +135,7 @@ def _settle(rollback: Rollback, outcome: Outcome, now: datetime) -> bool:
         "response": _kept(outcome),
     }
     if outcome.fate == Fate.CALLED:
-        return _called(rollback, outcome.told, outcome.run_url, now, **fields)
+        return _called(rollback, outcome.told, outcome.ref, now, **fields)
     if outcome.fate == Fate.DOUBT:
         noted = _doubt(rollback, outcome.told, now, **fields)
         more = _can_know_more(rollback)
@@ -242,7 +234,7 @@ def _look_up(rollback: Rollback, clock: Clock, send: Send) -> bool:
     found = looked_up(kind.look_up(access_of(rollback.target), order), send)
     now = clock()
     if found.seen:
-        return _called(rollback, found.told, found.run_url, now)
+        return _called(rollback, found.told, found.ref, now)
     if now - order.since >= LOOK_UP_FOR:
         return _unknown(rollback, found.told, now)
     return _move(

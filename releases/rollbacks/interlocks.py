@@ -11,14 +11,7 @@ from tenants.models import Project
 
 State = Rollback.State
 # A call of these was made, or will be, or may have been.
-SENT = [
-    State.PENDING,
-    State.SENDING,
-    State.CALLED,
-    State.UNKNOWN,
-    State.VERIFIED,
-    State.NOT_VERIFIED,
-]
+SENT = (*Rollback.ORDERED, State.UNKNOWN)
 DAY = timedelta(hours=24)
 # What a person's order may pass over.
 OVERRIDABLE = frozenset({"cool_down", "too_many"})

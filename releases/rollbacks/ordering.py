@@ -21,15 +21,6 @@ from tenants.refusals import Refusal
 State = Rollback.State
 TASK, QUEUE = "releases.rollback", "notify"
 
-# One call per deploy: no second order while one of these is there.
-ORDERED = [
-    State.PENDING,
-    State.SENDING,
-    State.CALLED,
-    State.VERIFIED,
-    State.NOT_VERIFIED,
-]
-
 
 class AlreadyOrdered(Refusal):
     """The deploy is being rolled back already."""
@@ -44,7 +35,7 @@ def decide(watch: Watch, now: datetime) -> Rollback:
     with transaction.atomic():
         deploy = _locked(watch.deploy)
         # Whether an unknown call was received is not known: it is never doubled.
-        known = _ordered(deploy, [*ORDERED, State.UNKNOWN])
+        known = _ordered(deploy, [*Rollback.ORDERED, State.UNKNOWN])
         if known is not None:
             return known
         plan = plan_of(deploy, now)
@@ -61,7 +52,7 @@ def order(
     """
     with transaction.atomic():
         deploy = _locked(deploy)
-        known = _ordered(deploy, ORDERED)
+        known = _ordered(deploy, Rollback.ORDERED)
         if known is not None:
             raise AlreadyOrdered(
                 f"This deploy was ordered back already: {known.get_state_display()}."

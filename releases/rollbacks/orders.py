@@ -1,25 +1,12 @@
-"""From the rows of a rollback to a talk with its target, and to its log."""
+"""From the rows of a rollback to what its target is told, and to its log."""
 
-from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
 
 from releases.models import Release, Rollback, RollbackAttempt, RollbackTarget, Watch
-from releases.rollbacks.targets.order import (
-    Access,
-    Fate,
-    Order,
-    Outcome,
-    Sighting,
-    Talk,
-    Version,
-)
-from tenants.outbound import Answer, OutboundError, Request
+from releases.rollbacks.targets.order import Access, Order, Version
 from tenants.secrets import decrypt
-
-Send = Callable[[Request], Answer]
-T = TypeVar("T")
+from tenants.talks import storable
 
 
 class Step(StrEnum):
@@ -46,11 +33,6 @@ def note(rollback: Rollback, step: Step, detail: str, at: datetime) -> None:
     RollbackAttempt.objects.create(
         rollback=rollback, at=at, what=step, detail=storable(detail)
     )
-
-
-def storable(text: str) -> str:
-    """Text of somebody else as PostgreSQL keeps it: no NUL, no half of a pair."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def access_of(target: RollbackTarget) -> Access:
@@ -86,40 +68,3 @@ def order_of(rollback: Rollback, at: datetime) -> Order:
 
 def version_of(release: Release) -> Version:
     return Version(release.version, release.commit)
-
-
-def converse(talk: Talk[T], send: Send) -> T:
-    """Send what a talk asks for until it ends; raises OutboundError.
-
-    The error of a GET says that nothing was reached: reading orders nothing.
-    """
-    try:
-        request = next(talk)
-        while True:
-            try:
-                answer = send(request)
-            except OutboundError as error:
-                error.reached = error.reached and request.method != "GET"
-                raise
-            request = talk.send(answer)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-
-
-def called(talk: Talk[Outcome], send: Send) -> Outcome:
-    """What became of a call, whether or not an answer came."""
-    try:
-        return converse(talk, send)
-    except OutboundError as error:
-        if error.reached:
-            return Outcome(Fate.DOUBT, str(error))
-        return Outcome(Fate.REFUSED if error.permanent else Fate.LATER, str(error))
-
-
-def looked_up(talk: Talk[Sighting], send: Send) -> Sighting:
-    """What a look-up found; one that failed has found nothing."""
-    try:
-        return converse(talk, send)
-    except OutboundError as error:
-        return Sighting(False, f"The look-up failed: {error}")

@@ -4,11 +4,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from releases.models import Deploy, RollbackTarget
-from releases.rollbacks.orders import Send, access_of, called, version_of
-from releases.rollbacks.targets import KINDS, Fate, Order, Outcome, Version
+from releases.rollbacks.orders import access_of, version_of
+from releases.rollbacks.targets import KINDS, Order, Version
 from tenants.audit import Actor, record
 from tenants.outbound import send
 from tenants.secrets import SecretUnreadable
+from tenants.talks import Fate, Outcome, Send, called
 
 
 def probe(

@@ -349,7 +349,9 @@ def test_a_verdict_needs_the_whole_window(scene: Scene, clock: Clock) -> None:
     assert watch.reason == "incomplete"
 
 
-def posts(scene: Scene, source: str, first: int, last: int) -> None:
+def posts(
+    scene: Scene, source: str, first: int, last: int, requests: float = 1.0
+) -> None:
     TrafficMinute.objects.bulk_create(
         TrafficMinute(
             project_id=scene.project.pk,
@@ -357,7 +359,7 @@ def posts(scene: Scene, source: str, first: int, last: int) -> None:
             environment_id=scene.environment.pk,
             minute=NOON + MINUTE * m,
             source=source,
-            requests=1.0,
+            requests=requests,
             posted_at=NOON + MINUTE * (m + 1),
         )
         for m in range(first, last)
@@ -387,6 +389,42 @@ def test_a_source_that_a_deploy_replaced_is_not_missed(
     watch = scene.deploy()
     scene.count(scene.new, NOON, 10, errors=40)
     assert clock.look(watch, 10).action == Action.ROLLBACK
+
+
+def test_a_source_that_begins_beside_the_others_is_never_healthy(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history()
+    posts(scene, "pod", -30, 62, requests=800)
+    posts(scene, "proxy", 5, 62, requests=800)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 61)
+    assert clock.look(watch, 61).verdict == Verdict.INCONCLUSIVE
+    assert watch.reason == "added_sources"
+    assert watch.numbers["added_sources"] == ["proxy"]
+    assert "began during the watch" in watch.sentence
+
+
+def test_one_process_more_of_many_leaves_a_release_healthy(
+    scene: Scene, clock: Clock
+) -> None:
+    scene.history()
+    for pod in range(15):
+        posts(scene, f"pod-{pod}", -30, 62, requests=100)
+    posts(scene, "pod-15", 20, 62, requests=100)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 61)
+    assert clock.look(watch, 61).verdict == Verdict.HEALTHY
+
+
+def test_as_many_sources_begin_as_end_in_a_deploy(scene: Scene, clock: Clock) -> None:
+    scene.history()
+    posts(scene, "pod-1", -30, 0, requests=1600)
+    posts(scene, "pod-2", 0, 62, requests=1600)
+    watch = scene.deploy()
+    scene.count(scene.new, NOON, 61)
+    assert clock.look(watch, 61).verdict == Verdict.HEALTHY
+    assert watch.numbers["added_sources"] == []
 
 
 def test_a_canary_is_not_blamed_for_what_the_stable_release_meets(

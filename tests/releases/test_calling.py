@@ -10,9 +10,9 @@ from releases.models import Deploy, Rollback, RollbackTarget
 from releases.rollbacks import calling
 from releases.rollbacks.calling import ATTEMPTS, BACK_OFF, call_due, step
 from releases.rollbacks.ordering import decide, order
-from releases.rollbacks.orders import access_of, called
-from releases.rollbacks.targets import Fate, Outcome
+from releases.rollbacks.orders import access_of
 from tenants.outbound import Answer, OutboundError, Request
+from tenants.talks import Fate, Outcome, called
 from tests.factories import ANNA
 from tests.receiver import Received, Receiver, Reply, receiving
 from tests.releases.rolling import (

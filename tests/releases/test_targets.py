@@ -13,15 +13,13 @@ import pytest
 from releases.rollbacks.targets import (
     KINDS,
     Access,
-    Fate,
     Order,
-    Sighting,
-    Talk,
     Version,
 )
 from releases.rollbacks.targets.argocd import entry_of
-from releases.rollbacks.targets.order import Outcome, risk_of
+from releases.rollbacks.targets.order import risk_of
 from tenants.outbound import Answer, Request
+from tenants.talks import Fate, Outcome, Sighting, Talk
 
 T = TypeVar("T")
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -133,7 +131,7 @@ def test_a_webhook_may_say_where_its_run_is() -> None:
         WEBHOOK, "webhook", reply(200, {"run_url": "https://cd.example.com/runs/1"})
     )
 
-    assert outcome.run_url == "https://cd.example.com/runs/1"
+    assert outcome.ref == "https://cd.example.com/runs/1"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +140,7 @@ def test_a_webhook_may_say_where_its_run_is() -> None:
 def test_what_is_no_link_is_not_kept(url: Any) -> None:
     outcome, _ = call(WEBHOOK, "webhook", reply(200, {"run_url": url}))
 
-    assert (outcome.fate, outcome.run_url) == (Fate.CALLED, "")
+    assert (outcome.fate, outcome.ref) == (Fate.CALLED, "")
 
 
 def test_a_test_of_a_webhook_is_marked_as_one() -> None:
@@ -207,7 +205,7 @@ def test_a_workflow_is_dispatched() -> None:
 
     outcome, (request,) = call(GITHUB, "github", reply(200, body))
 
-    assert (outcome.fate, outcome.run_url) == (Fate.CALLED, body["html_url"])
+    assert (outcome.fate, outcome.ref) == (Fate.CALLED, body["html_url"])
     assert request.url == (
         "https://api.github.com/repos/acme/shop/actions/workflows/rollback.yml"
         "/dispatches"
@@ -233,7 +231,7 @@ def test_an_older_github_answers_without_a_body() -> None:
 
     outcome, (request,) = call(access, "github", reply(204))
 
-    assert (outcome.fate, outcome.run_url) == (Fate.CALLED, "")
+    assert (outcome.fate, outcome.ref) == (Fate.CALLED, "")
     assert "return_run_details" not in orjson.loads(request.body)
 
 
@@ -269,7 +267,7 @@ def test_a_run_is_found_by_the_id_in_its_name() -> None:
 
     found, (request,) = look_up(GITHUB, "github", reply(200, {"workflow_runs": runs}))
 
-    assert (found.seen, found.run_url) == (True, "https://github.com/2")
+    assert (found.seen, found.ref) == (True, "https://github.com/2")
     query = parse_qs(urlsplit(request.url).query)
     assert query["created"] == [">=2026-11-25T11:58:00Z"]
     assert query["event"] == ["workflow_dispatch"]
@@ -313,7 +311,7 @@ def test_a_pipeline_is_triggered() -> None:
 
     outcome, (request,) = call(GITLAB, "gitlab", reply(201, body))
 
-    assert (outcome.fate, outcome.run_url) == (Fate.CALLED, body["web_url"])
+    assert (outcome.fate, outcome.ref) == (Fate.CALLED, body["web_url"])
     assert request.url == (
         "https://gitlab.example.com/api/v4/projects/acme%2Fshop/trigger/pipeline"
     )
@@ -343,7 +341,7 @@ def test_a_pipeline_is_found_by_its_name() -> None:
 
     found, (request,) = look_up(GITLAB, "gitlab", reply(200, rows))
 
-    assert (found.seen, found.run_url) == (True, "https://gitlab.example.com/2")
+    assert (found.seen, found.ref) == (True, "https://gitlab.example.com/2")
     assert request.headers == {"PRIVATE-TOKEN": "glpat-2"}
 
 
@@ -407,7 +405,7 @@ def test_an_application_is_brought_back() -> None:
     )
 
     assert outcome.fate == Fate.CALLED
-    assert outcome.run_url == "https://argo.example.com/applications/shop"
+    assert outcome.ref == "https://argo.example.com/applications/shop"
     assert (read.method, read.url) == (
         "GET",
         "https://argo.example.com/api/v1/applications/shop",

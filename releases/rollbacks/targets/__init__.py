@@ -5,28 +5,9 @@ A new kind is a module that offers what ``order.Kind`` lists, and a line here an
 """
 
 from releases.rollbacks.targets import argocd, github, gitlab, webhook
-from releases.rollbacks.targets.order import (
-    Access,
-    Fate,
-    Kind,
-    Order,
-    Outcome,
-    Sighting,
-    Talk,
-    Version,
-)
+from releases.rollbacks.targets.order import Access, Kind, Order, Version
 
-__all__ = [
-    "KINDS",
-    "Access",
-    "Fate",
-    "Kind",
-    "Order",
-    "Outcome",
-    "Sighting",
-    "Talk",
-    "Version",
-]
+__all__ = ["KINDS", "Access", "Kind", "Order", "Version"]
 
 KINDS: dict[str, Kind] = {
     "webhook": webhook,

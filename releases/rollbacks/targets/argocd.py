@@ -16,22 +16,24 @@ import orjson
 
 from releases.rollbacks.targets.order import (
     Access,
-    Fate,
     Order,
-    Outcome,
-    Sighting,
-    Talk,
     Version,
     missing_options,
     open_wire,
+    unknown_options,
+)
+from tenants.outbound import Request
+from tenants.talks import (
+    Fate,
+    Outcome,
+    Sighting,
+    Talk,
     outcome_of,
     outcome_of_reading,
     part,
     parts,
     quoted,
-    unknown_options,
 )
-from tenants.outbound import Request
 
 NEEDED = ("application",)
 OPTIONS = (*NEEDED, "project", "app_namespace", "prune")

@@ -13,24 +13,26 @@ import orjson
 
 from releases.rollbacks.targets.order import (
     Access,
-    Fate,
     Order,
-    Outcome,
-    Sighting,
-    Talk,
     fill,
-    link,
     missing_options,
     open_wire,
-    outcome_of,
-    part,
-    parts,
-    quoted,
     risk_of,
     unknown_options,
     words,
 )
 from tenants.outbound import Answer, Request
+from tenants.talks import (
+    Fate,
+    Outcome,
+    Sighting,
+    Talk,
+    link,
+    outcome_of,
+    part,
+    parts,
+    quoted,
+)
 
 API_VERSION = "2022-11-28"
 NEEDED = ("repository", "workflow")

@@ -9,24 +9,26 @@ from urllib.parse import quote, urlencode
 
 from releases.rollbacks.targets.order import (
     Access,
-    Fate,
     Order,
-    Outcome,
-    Sighting,
-    Talk,
     fill,
-    link,
     missing_options,
     open_wire,
-    outcome_of,
-    part,
-    parts,
-    quoted,
     risk_of,
     unknown_options,
     words,
 )
 from tenants.outbound import Request
+from tenants.talks import (
+    Fate,
+    Outcome,
+    Sighting,
+    Talk,
+    link,
+    outcome_of,
+    part,
+    parts,
+    quoted,
+)
 
 NEEDED = ("project",)
 OPTIONS = (*NEEDED, "ref", "variables")

@@ -1,23 +1,12 @@
-"""What a target is told, and what can become of it: plain values.
-
-A kind of target speaks in *talks*: generators that yield a request, are sent its
-answer, and return what they made of it. They read no clock and open no connection.
-"""
+"""What a target is told: plain values, and what each kind of target offers."""
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from tenants.outbound import Answer, Request
-
-EXCERPT = 300  # letters of an answer that a sentence quotes
-LONGEST_URL = 500
-
-T = TypeVar("T")
-Talk = Generator[Request, Answer, T]
+from tenants.talks import Fate, Outcome, Sighting, Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +69,6 @@ class Access:
         return f"{self.url.rstrip('/')}{path}"
 
 
-class Fate(StrEnum):
-    """What became of a call: for the last three it is known that nothing was done, or
-    not known at all.
-    """
-
-    CALLED = "called"
-    REFUSED = "refused"  # surely not done, and the same call will not be
-    LATER = "later"  # surely not done, but it may be later
-    DOUBT = "doubt"  # it may have been done
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """``told`` is for a person, ``wait`` the seconds that the target asked for."""
-
-    fate: Fate
-    told: str
-    run_url: str = ""
-    wait: int = 0
-    answer: Answer | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """Whether a look-up found the run of an order."""
-
-    seen: bool
-    told: str
-    run_url: str = ""
-
-
 class Kind(Protocol):
     """What each module of ``releases.rollbacks.targets`` offers."""
 
@@ -131,66 +89,6 @@ class Kind(Protocol):
 
     def look_up(self, access: Access, order: Order) -> Talk[Sighting]:
         """Find the run of an order that may have been received."""
-
-
-def outcome_of(answer: Answer) -> Outcome:
-    """What an answer's status says of a POST that orders something.
-
-    A refusal (4xx) was not acted on. After 5xx, a time-out of the server or a redirect
-    that may follow an action, nobody knows.
-    """
-    told = quoted(answer)
-    status = answer.status
-    if 200 <= status < 300:
-        return Outcome(Fate.CALLED, told, answer=answer)
-    if status in {425, 429}:
-        return Outcome(Fate.LATER, told, wait=_retry_after(answer), answer=answer)
-    in_doubt = status >= 500 or status in {301, 302, 303, 408, 409}
-    return Outcome(Fate.DOUBT if in_doubt else Fate.REFUSED, told, answer=answer)
-
-
-def outcome_of_reading(answer: Answer) -> Outcome | None:
-    """What a GET before the call says when it failed; None: it worked."""
-    if 200 <= answer.status < 300:
-        return None
-    passing = answer.status >= 500 or answer.status in {408, 429}
-    return Outcome(
-        Fate.LATER if passing else Fate.REFUSED,
-        quoted(answer),
-        wait=_retry_after(answer),
-        answer=answer,
-    )
-
-
-def quoted(answer: Answer) -> str:
-    """The status and the beginning of the body, on one line."""
-    text = " ".join(answer.text.split())
-    return f"HTTP {answer.status}" + (f": {text[:EXCERPT]}" if text else ".")
-
-
-def _retry_after(answer: Answer) -> int:
-    text = answer.headers.get("retry-after", "")
-    return min(int(text), 3600) if text.isascii() and text.isdecimal() else 0
-
-
-def link(value: Any) -> str:
-    """A URL that a page may link to, or ""."""
-    text = value if isinstance(value, str) else ""
-    is_url = re.match(r"https?://[!-~]+\Z", text) and len(text) <= LONGEST_URL
-    return text if is_url else ""
-
-
-def part(value: Any, *names: str) -> Any:
-    """What lies in nested objects under these names; None where they end."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def parts(value: Any, *names: str) -> list[Any]:
-    """The list that lies there, [] where there is none."""
-    found = part(value, *names)
-    return found if isinstance(found, list) else []
 
 
 def words(order: Order) -> dict[str, str]:

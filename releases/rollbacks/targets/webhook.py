@@ -15,18 +15,20 @@ import orjson
 
 from releases.rollbacks.targets.order import (
     Access,
-    Fate,
     Order,
-    Outcome,
-    Sighting,
-    Talk,
     Version,
-    link,
-    outcome_of,
-    part,
     unknown_options,
 )
 from tenants.outbound import Request
+from tenants.talks import (
+    Fate,
+    Outcome,
+    Sighting,
+    Talk,
+    link,
+    outcome_of,
+    part,
+)
 
 SHORTEST_SECRET = 16
 
