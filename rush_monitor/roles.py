@@ -22,6 +22,7 @@ MAINTAINER = Q(
         "deploy",
         "fingerprintrule",
         "hitrule",
+        "inboundfilters",
         "pathrule",
         "plan",
         "project",
