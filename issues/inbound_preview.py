@@ -66,7 +66,7 @@ class Tried:
 
 @dataclass(slots=True)
 class Preview:
-    """``dropped`` of ``looked_at`` events; ``without_body`` more had nothing to judge."""
+    """``dropped`` of ``looked_at`` events; ``without_body`` could not be judged."""
 
     looked_at: int
     without_body: int
@@ -102,9 +102,8 @@ def _newest(
 ) -> Iterator[tuple[int, str, NormalEvent | None]]:
     """Id, title and event, newest first; None where the body was not kept."""
     soon = now + timedelta(hours=1)  # partitions are made for 14 days ahead
-    asked: dict[str, int | datetime] = {"project": project_id, "now": soon, "limit": SAMPLE}
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST, asked)
+        cursor.execute(NEWEST, {"project": project_id, "now": soon, "limit": SAMPLE})
         rows = cursor.fetchall()
     for event_id, title, received, body in rows:
         if body is None:

@@ -8,11 +8,11 @@ import re
 from functools import lru_cache
 
 # Words that name nothing else, wherever they stand.
-_ANYWHERE = "health[_-]?check|heartbeat|healthz|livez|readyz|kube-probe"
+_ANYWHERE = "health[_-]?check|healthz|livez|readyz"
 # Words that could name a shop's page: only near the root, behind words of operations.
 _WORDS = (
     "_?health|healthy|live|liveness|liveliness|ready|readiness|_?ping|up|_?alive"
-    "|startupz?|lbheartbeat|_ah/health|health/(?:live|liveness|ready|readiness|startup)"
+    "|startupz?|_*(?:lb)?heartbeat_*|_ah/health|health/(?:live|liveness|ready|readiness|startup)"
 )
 _BEHIND = (
     "api|rest|app|internal|system|actuator|management|manage|admin|monitor|monitoring"

@@ -57,7 +57,7 @@ def sender_of_transaction(
     sender.address = text_of(user.get("ip_address")) or sender.address
     served = text_of(trace.get("op")) in _SERVED
     sender.path = text_of(payload.get("transaction")) if served else ""
-    sender.headers = headers
+    sender.headers = {**sender.headers, **headers}
     return sender
 
 
