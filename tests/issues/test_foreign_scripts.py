@@ -82,7 +82,8 @@ HYDRATION = [
     "Error: Hydration Mismatch. Unable to find DOM nodes for hydration key: 0-0-1",
     "Svelte error: hydration_mismatch",
     "Error: NG0500: During hydration Angular expected <div> but found <span>.",
-    "The client-side rendered virtual DOM tree is not matching server-rendered content.",
+    "The client-side rendered virtual DOM tree is not matching server-rendered "
+    "content. This is likely caused by incorrect HTML markup.",
     "Hydration Error",
 ]
 OWN = [

@@ -124,7 +124,7 @@ def test_the_first_filter_in_their_order_counts() -> None:
         request={"url": "http://localhost/", "headers": {"User-Agent": GOOGLEBOT}},
         release="web@dev",
     )
-    known = [
+    known: list[dict[str, Any]] = [
         {"addresses": True, "address_patterns": ["198.51.100.0/24"]},
         {"releases": True, "release_patterns": ["*@dev"]},
         {"localhost": True},
@@ -132,7 +132,7 @@ def test_the_first_filter_in_their_order_counts() -> None:
         {"browser_extensions": True},
         {"messages": True, "message_patterns": ["*context*"]},
     ]
-    left = dict[str, Any](pair for part in known for pair in part.items())
+    left = {name: value for part in known for name, value in part.items()}
     found = []
     for part in known:
         found.append(judged(payload, rules(**left)))
