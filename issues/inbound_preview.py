@@ -17,23 +17,32 @@ from tenants.models.inbound import LISTS
 from tenants.patterns import AddressSet, Globs, parse_browser
 
 SAMPLE = 500
+MAX_BYTES = 8 << 20  # of packed bodies
 EXAMPLES = 3
 
-# No index leads from a project to its events: the issues that were seen last do.
+# No index leads from a project to its events: the issues that were seen last do. Large
+# bodies would make the answer slow, so that fewer of them are read.
 NEWEST = """
-SELECT e.id, e.title, e.received, e.body
-FROM (
-    SELECT s.issue_id FROM issues_issuestats s JOIN issues_issue i ON i.id = s.issue_id
-    WHERE i.project_id = %(project)s AND s.last_seen IS NOT NULL
-    ORDER BY s.last_seen DESC LIMIT 100
-) AS recent CROSS JOIN LATERAL (
-    SELECT id, title, received, body FROM issues_event
-    WHERE issue_id = recent.issue_id AND received <= %(now)s
-    ORDER BY id DESC LIMIT %(limit)s
-) AS e
-ORDER BY e.id DESC LIMIT %(limit)s
+SELECT id, title, received, body FROM (
+    SELECT *, sum(coalesce(octet_length(body), 0)) OVER (ORDER BY id DESC) AS bytes
+    FROM (
+        SELECT e.id, e.title, e.received, e.body
+        FROM (
+            SELECT s.issue_id FROM issues_issuestats s
+            JOIN issues_issue i ON i.id = s.issue_id
+            WHERE i.project_id = %(project)s AND s.last_seen IS NOT NULL
+            ORDER BY s.last_seen DESC LIMIT 100
+        ) AS recent CROSS JOIN LATERAL (
+            SELECT id, title, received, body FROM issues_event
+            WHERE issue_id = recent.issue_id AND received <= %(soon)s
+            ORDER BY id DESC LIMIT %(sample)s
+        ) AS e
+        ORDER BY e.id DESC LIMIT %(sample)s
+    ) AS newest
+) AS sized
+WHERE bytes <= %(bytes)s
+ORDER BY id DESC
 """
-
 
 # What rules a single pattern of a list makes.
 _RULES: dict[Filter, tuple[str, Callable[[str], Any]]] = {
@@ -101,9 +110,14 @@ def _newest(
     project_id: int, now: datetime
 ) -> Iterator[tuple[int, str, NormalEvent | None]]:
     """Id, title and event, newest first; None where the body was not kept."""
-    soon = now + timedelta(hours=1)  # partitions are made for 14 days ahead
+    asked: dict[str, int | datetime] = {
+        "project": project_id,
+        "soon": now + timedelta(hours=1),  # partitions are made for 14 days ahead
+        "sample": SAMPLE,
+        "bytes": MAX_BYTES,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST, {"project": project_id, "now": soon, "limit": SAMPLE})
+        cursor.execute(NEWEST, asked)
         rows = cursor.fetchall()
     for event_id, title, received, body in rows:
         if body is None:

@@ -29,10 +29,14 @@ LINES = {
 
 @dataclass(frozen=True, slots=True)
 class FilterRow:
-    """A filter with its state; counts are of the last 24 hours and of 14 days."""
+    """A filter with its state; counts are of the last 24 hours and of 14 days.
+
+    ``is_empty`` tells that it is on and has no pattern to look for.
+    """
 
     label: str
     is_on: bool
+    is_empty: bool
     count: FilterCount
     spark: Sparkline
 
@@ -63,12 +67,13 @@ class ProjectRow:
 
 
 def rows_of(filters: InboundFilters, now: datetime) -> list[FilterRow]:
-    """Every filter of a project; those with an empty list count as off."""
+    """Every filter of a project, in the order in which they are asked."""
     on = filters.on
     return [
         FilterRow(
             count.name.label,
             count.name.value in on,
+            bool(getattr(filters, count.name.value)) and count.name.value not in on,
             count,
             sparkline(count.days, slot_name="day"),
         )

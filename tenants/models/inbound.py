@@ -89,7 +89,7 @@ class InboundFilters(models.Model):
         "scanners, by their User-Agent. Slackbot is not one of them.",
     )
     legacy_browsers = models.BooleanField(
-        default=True, help_text="Browsers of the list below."
+        default=True, help_text="Browsers of its list."
     )
     legacy_versions = ArrayField(
         models.CharField(max_length=40, validators=[validate_browser]),
@@ -109,6 +109,7 @@ class InboundFilters(models.Model):
         "error rates look lower. Errors of these paths stay.",
     )
     chunk_load_errors = models.BooleanField(
+        "chunk-load errors",
         default=False,
         help_text="Pages that could not load a part of their own scripts. Often a "
         "deploy removed it: think twice.",
@@ -117,9 +118,7 @@ class InboundFilters(models.Model):
         default=False,
         help_text="Pages whose HTML from the server is not what the browser renders.",
     )
-    messages = models.BooleanField(
-        default=True, help_text="Errors of the patterns below."
-    )
+    messages = models.BooleanField(default=True, help_text="Errors of its patterns.")
     message_patterns = ArrayField(
         models.CharField(max_length=MAX_PATTERN, validators=[validate_glob]),
         default=list,
@@ -129,7 +128,7 @@ class InboundFilters(models.Model):
         "*ResizeObserver loop*.",
     )
     releases = models.BooleanField(
-        default=True, help_text="Releases of the patterns below."
+        default=True, help_text="What releases of its patterns send."
     )
     release_patterns = ArrayField(
         models.CharField(max_length=MAX_PATTERN, validators=[validate_glob]),
@@ -139,7 +138,7 @@ class InboundFilters(models.Model):
         help_text="Globs on the release, such as shop@0.* or *-dev.",
     )
     addresses = models.BooleanField(
-        default=True, help_text="Visitors and senders of the networks below."
+        default=True, help_text="Visitors and senders of its networks."
     )
     address_patterns = ArrayField(
         models.CharField(max_length=50, validators=[validate_network]),

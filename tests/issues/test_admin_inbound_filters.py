@@ -95,7 +95,7 @@ def test_the_page_shows_each_filter_with_its_counts() -> None:
     assert "12 events in 14 days, 12 in the highest day" in crawlers
     assert ">3.4k</td>" in health
     # On, but without a pattern there is nothing to drop.
-    assert ">off</span>" in messages and ">nothing</span>" in messages
+    assert ">no pattern</span>" in messages and ">nothing</span>" in messages
 
 
 def test_a_viewer_reads_and_may_change_nothing() -> None:

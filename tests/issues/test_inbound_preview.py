@@ -100,6 +100,17 @@ def test_only_the_newest_events_of_the_project_are_looked_at(
     assert (found.looked_at, found.dropped) == (3, 0)
 
 
+def test_of_large_events_fewer_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    issue = make_issue()
+    stored(issue, "needle")
+    kept = [stored(issue) for _ in range(2)]
+    sizes = [len(bytes(event.body or b"")) for event in kept]
+    monkeypatch.setattr(inbound_preview, "MAX_BYTES", sum(sizes))
+    filters = InboundFilters(project=issue.project, message_patterns=["*needle*"])
+    found = preview(filters, timezone.now())
+    assert (found.looked_at, found.dropped) == (2, 0)
+
+
 def test_a_preview_costs_one_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
