@@ -16,7 +16,7 @@ from issues.digest.foreign_scripts import (
     is_thrown_by_extension,
 )
 from issues.digest.health_checks import is_health_check
-from issues.digest.senders import Sender, sender_of_event, text_of
+from issues.digest.senders import Sender, header_of, sender_of_event
 from issues.digest.user_agents import read_user_agent
 from issues.normal_event import NormalEvent
 from tenants.models import Filter, InboundFilters
@@ -158,7 +158,7 @@ def _is_local(sender: Sender) -> bool:
     others is not local.
     """
     if not sender.url:
-        host = text_of(_header(sender.headers, "host"))
+        host = header_of(sender.headers, "host")
         return _is_local_host(host) if host else _is_local_host(sender.address)
     if sender.url.startswith("file:"):
         return True
@@ -170,15 +170,8 @@ def _is_local(sender: Sender) -> bool:
         return False
     if not _is_local_host(host):
         return False
-    forwarded = (text_of(_header(sender.headers, name)) for name in _FORWARDED)
+    forwarded = (header_of(sender.headers, name) for name in _FORWARDED)
     return all(_is_local_host(told) for told in forwarded if told)
-
-
-def _header(headers: Mapping[str, object], name: str) -> object:
-    for told, value in headers.items():
-        if told.lower() == name:
-            return value
-    return ""
 
 
 def _is_local_host(host: str) -> bool:

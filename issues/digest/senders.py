@@ -16,7 +16,7 @@ class Sender:
     """The visitor's side of an event, a transaction or a segment span.
 
     "" stands for what is untold. ``path`` is the name of a request that a server
-    answered. Names of ``headers`` are in small letters where they are looked at.
+    answered. ``headers`` have their names as sent: read them by ``header_of``.
     """
 
     user_agent: str = ""
@@ -52,7 +52,7 @@ def sender_of_transaction(
     request, user = _object(payload, "request"), _object(payload, "user")
     sender = sender_of_attributes(_object(trace, "data"), release)
     headers = _headers(request.get("headers"))
-    sender.user_agent = text_of(headers.get("user-agent")) or sender.user_agent
+    sender.user_agent = header_of(headers, "user-agent") or sender.user_agent
     sender.url = text_of(request.get("url")) or sender.url
     sender.address = text_of(user.get("ip_address")) or sender.address
     served = text_of(trace.get("op")) in _SERVED
@@ -87,6 +87,14 @@ def sender_of_attributes(told: Mapping[str, Any], release: str) -> Sender:
     )
 
 
+def header_of(headers: Mapping[str, Any], name: str) -> str:
+    """The header of this name, which is in small letters; "" where it was not sent."""
+    for told, value in headers.items():
+        if told.lower() == name:
+            return text_of(value)
+    return ""
+
+
 def text_of(value: Any) -> str:
     """The text, or the first of several; "" for what is none."""
     if isinstance(value, list) and value:
@@ -101,11 +109,10 @@ def _object(owner: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _headers(raw: Any) -> dict[str, Any]:
     """Headers of an object or of pairs."""
-    pairs = list(raw.items()) if isinstance(raw, dict) else raw
-    if not isinstance(pairs, list):
-        return {}
+    if isinstance(raw, dict):
+        return raw
     return {
-        pair[0].lower(): pair[1]
-        for pair in pairs
-        if isinstance(pair, list | tuple) and len(pair) == 2 and type(pair[0]) is str
+        pair[0]: pair[1]
+        for pair in (raw if isinstance(raw, list) else ())
+        if isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is str
     }
