@@ -142,6 +142,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Hit rules", "rule", "issues.hitrule"),
                 _item("Path rules", "alt_route", "issues.pathrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
+                _item("Inbound filters", "filter_list", "tenants.inboundfilters"),
             ],
         },
         {

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
+from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
@@ -109,6 +110,7 @@ sentry = [
     re_path(f"^{PROJECT}/files/dsyms/", OldDebugFilesView.as_view()),
     re_path("", no_such_path),
 ]
+filters = r"^api/v1/projects/(?P<project_id>\d{1,18})/filters"
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
@@ -128,6 +130,18 @@ urlpatterns = [
             {"get": "retrieve", "post": "create"}, detail=True
         ),
         name="deploy-rollback",
+    ),
+    re_path(
+        rf"{filters}/?$",
+        InboundFiltersViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update"}, detail=True
+        ),
+        name="project-filters",
+    ),
+    re_path(
+        rf"{filters}/preview/?$",
+        InboundFiltersViewSet.as_view({"post": "preview"}, detail=True),
+        name="project-filters-preview",
     ),
     path("api/v1/", include(api.urls)),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from issues.admin.issue_filters import PERIODS
 from issues.models import Outcome
 from tenants.audited import may
-from tenants.models import Project
+from tenants.models import Filter, Project
 
 ROWS = 200
 REASONS = {
@@ -80,6 +80,8 @@ def unstored(since: datetime) -> list[Unstored]:
 
 def _explained(reason: str) -> str:
     kind, _, told = reason.partition(":")
+    if kind == "filtered" and told in Filter.values:
+        return f"an inbound filter of the project drops these ({Filter(told).label})"
     if kind == "client" and told:
         return f"the client says it dropped these itself ({told})"
     return REASONS.get(reason, "")

@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.inbound import filter_of_event, filter_of_sender
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -58,6 +59,19 @@ class ReadyEvent:
 
 
 @dataclass(slots=True)
+class FilteredEvent:
+    """An event that nobody wants, with the name of the filter that says so.
+
+    Its id is noted like that of the others, so that it counts once; its tree is gone.
+    """
+
+    event: NormalEvent
+    project_id: int
+    key_id: int
+    filtered_by: str
+
+
+@dataclass(slots=True)
 class Parcel:
     """What one envelope holds, readable and of the right types."""
 
@@ -66,10 +80,17 @@ class Parcel:
     received: datetime
     from_page: bool  # a browser sent it
     events: list[ReadyEvent] = field(default_factory=list)
+    filtered: list[FilteredEvent] = field(default_factory=list)
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, event: ReadyEvent | FilteredEvent) -> None:
+        if isinstance(event, ReadyEvent):
+            self.events.append(event)
+        else:
+            self.filtered.append(event)
 
 
 def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
@@ -79,7 +100,7 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
     if row.kind == "envelope":
         _open_items(parcel, row, body, rules)
     elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules))
+        parcel.add(_event(row, body, "", None, rules))
     else:
         events = event_from_security_report(
             body,
@@ -89,7 +110,8 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
             user_agent=row.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules) for event in events]
+        for event in events:
+            parcel.add(_ready(row, event, rules))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
@@ -106,13 +128,28 @@ def _open_items(
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
-            parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules)
-            )
+            parcel.add(_event(row, payload, envelope.event_id, clock.sent_at, rules))
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+    if parcel.requests:
+        _filter_requests(parcel, row, rules)
+
+
+def _filter_requests(parcel: Parcel, row: ClaimedEnvelope, rules: ProjectRules) -> None:
+    """Take what no denominator may hold out of the requests, counted."""
+    wanted = []
+    for request in parcel.requests:
+        sender = request.sender
+        if row.origin and not sender.user_agent:
+            sender.user_agent = row.user_agent  # a page's own
+        name = filter_of_sender(sender, rules.inbound, row.remote_addr)
+        if name:
+            parcel.outcomes[request.category, f"filtered:{name}"] += 1
+        else:
+            wanted.append(request)
+    parcel.requests = wanted
 
 
 def _count_item(
@@ -176,7 +213,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-) -> ReadyEvent:
+) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
         header_event_id=event_id,
@@ -189,8 +226,14 @@ def _event(
     return _ready(row, event, rules)
 
 
-def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+def _ready(
+    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules
+) -> ReadyEvent | FilteredEvent:
+    """Filter, group and pack the event, and let go of its tree."""
+    name = filter_of_event(event, rules.inbound, row.remote_addr, row.user_agent)
+    if name:
+        event.body, event.exceptions, event.threads_frames = {}, [], []
+        return FilteredEvent(event, row.project_id, row.key_id, name)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []

@@ -55,6 +55,7 @@ class ProjectAdmin(AuditedModelAdmin):
     inlines = (ProjectKeyInline,)
     formfield_overrides = {ArrayField: {"form_class": LinesField}}
     change_form_outer_before_template = "tenants/setup.html"
+    change_form_outer_after_template = "tenants/filters_link.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("keys")
