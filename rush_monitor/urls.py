@@ -12,6 +12,7 @@ from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
@@ -95,6 +96,7 @@ sentry = [
     ),
     re_path("", no_such_path),
 ]
+project = r"^api/v1/projects/(?P<project_id>\d{1,18})"
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
@@ -116,6 +118,8 @@ urlpatterns = [
         name="deploy-rollback",
     ),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{project}/setup/?$", ProjectSetupView.as_view()),
+    re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
