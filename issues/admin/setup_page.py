@@ -74,7 +74,7 @@ def arrival_view(request: HttpRequest, project_id: int) -> HttpResponse:
         told |= {"arrived": True, "again": ARRIVED}
         if may(request, "issues.view_issue"):
             told |= {"title": arrival.issue.title, "issue": _link(arrival.issue.pk)}
-    return JsonResponse(told, headers={"Cache-Control": "no-store"})
+    return JsonResponse(told)
 
 
 def test_event_view(request: HttpRequest, project_id: int) -> HttpResponse:
