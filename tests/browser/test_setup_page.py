@@ -3,7 +3,7 @@
 import pytest
 from django.conf import settings
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tenants.models import ProjectKey
@@ -74,3 +74,22 @@ def test_it_fits_a_phone(
     )
     assert overflow <= 0
     assert troubles == []
+
+
+def test_without_javascript_it_says_to_reload(
+    browser: Browser, live_server: LiveServer, opened: Page, key: ProjectKey
+) -> None:
+    context = browser.new_context(
+        base_url=live_server.url,
+        java_script_enabled=False,
+        storage_state=opened.context.storage_state(),
+    )
+    page = context.new_page()
+    page.goto(address(key, "curl"))
+
+    expect(page.get_by_text("reload this page to see")).to_be_visible()
+    expect(page.get_by_text("turns green by itself")).to_be_hidden()
+    make_event(make_issue(key.project))
+    page.reload()
+    expect(page.get_by_role("heading", name="An event has arrived")).to_be_visible()
+    context.close()
