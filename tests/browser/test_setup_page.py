@@ -34,6 +34,7 @@ def test_it_turns_green_by_itself(
     opened.clock.install()
     opened.goto(address(key, "node"))
     expect(opened.get_by_role("heading", name="Waiting for the first")).to_be_visible()
+    expect(opened.get_by_text("reload this page")).to_be_hidden()
 
     issue = make_issue(key.project, title="KeyError: 'CHF'")
     make_event(issue, tenant=make_tenant("acme.example"))
