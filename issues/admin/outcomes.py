@@ -70,7 +70,7 @@ def unstored(since: datetime) -> list[Unstored]:
             names.get(project, f"number {project}"),
             category,
             reason,
-            _explained(reason),
+            explained(reason),
             total,
             last,
         )
@@ -78,7 +78,8 @@ def unstored(since: datetime) -> list[Unstored]:
     ]
 
 
-def _explained(reason: str) -> str:
+def explained(reason: str) -> str:
+    """A reason in words; '' for one that nobody has described."""
     kind, _, told = reason.partition(":")
     if kind == "filtered" and told in Filter.values:
         return f"an inbound filter of the project drops these ({Filter(told).label})"

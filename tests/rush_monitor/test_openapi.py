@@ -50,6 +50,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
     [
         ("/api/v1/projects/", "post"),
         ("/api/v1/keys/", "post"),
+        ("/api/v1/projects/{project_id}/setup/", "get"),
+        ("/api/v1/projects/{project_id}/test-event/", "post"),
         ("/api/v1/tenants/import/", "post"),
         ("/api/v1/tokens/", "post"),
         ("/api/v1/issues/", "get"),
