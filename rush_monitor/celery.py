@@ -20,6 +20,8 @@ app.conf.beat_schedule = {
     "calibration": {"task": "issues.calibration", "schedule": 300.0},
     "retention": {"task": "issues.retention", "schedule": 600.0},
     "rollback": {"task": "releases.rollback", "schedule": 10.0},
+    "artifacts": {"task": "releases.assemble", "schedule": 10.0},
+    "artifact-expiry": {"task": "releases.artifact_expiry", "schedule": 3600.0},
 }
 app.conf.task_routes = {
     "issues.digest": {"queue": "digest"},
@@ -29,4 +31,6 @@ app.conf.task_routes = {
     "issues.calibration": {"queue": "upkeep"},
     "issues.retention": {"queue": "upkeep"},
     "releases.rollback": {"queue": "notify"},
+    "releases.assemble": {"queue": "upkeep"},
+    "releases.artifact_expiry": {"queue": "upkeep"},
 }

@@ -119,6 +119,14 @@ try:
     # Pipelines that may wait for a verdict at a time; each keeps a connection open.
     GATE_MAX_WAITING = env.int("GATE_MAX_WAITING", 500)
 
+    # Artifact bundles (bytes): as uploaded, a file of one, and all files unpacked.
+    ARTIFACT_MAX_BUNDLE_BYTES = env.int("ARTIFACT_MAX_BUNDLE_BYTES", 512 << 20)
+    ARTIFACT_MAX_FILE_BYTES = env.int("ARTIFACT_MAX_FILE_BYTES", 64 << 20)
+    ARTIFACT_MAX_UNPACKED_BYTES = env.int("ARTIFACT_MAX_UNPACKED_BYTES", 2 << 30)
+    ARTIFACT_MAX_FILES = env.int("ARTIFACT_MAX_FILES", 20_000)
+    # Days after the last use.
+    ARTIFACT_RETENTION_DAYS = env.int("ARTIFACT_RETENTION_DAYS", 90)
+
     # Retention (days)
     EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", 30)
     DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", 30)

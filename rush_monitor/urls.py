@@ -24,6 +24,12 @@ from releases.api.rollbacks import (
 from releases.api.thresholds import ThresholdViewSet
 from releases.api.traffic import TrafficViewSet
 from releases.api.verdict import VerdictView, rush_gate_file
+from releases.sentry_api.artifacts import (
+    AssembleView,
+    ChunkUploadView,
+    DebugFilesView,
+    OldDebugFilesView,
+)
 from releases.sentry_api.base import no_such_path
 from releases.sentry_api.deploys import DeploysView
 from releases.sentry_api.organization import (
@@ -78,21 +84,24 @@ api.register("outcomes", OutcomeViewSet, "outcome")
 
 # What sentry-cli calls. A version may hold anything, slashes too.
 ORGANIZATION = "organizations/(?P<organization>[^/]+)"
+PROJECT = "projects/(?P<organization>[^/]+)/(?P<project>[^/]+)"
 RELEASE = f"{ORGANIZATION}/releases/(?P<version>.+?)"
 sentry = [
     re_path("^$", InfoView.as_view()),
     re_path("^organizations/?$", OrganizationsView.as_view()),
     re_path(f"^{ORGANIZATION}/projects/?$", ProjectsView.as_view()),
     re_path(f"^{ORGANIZATION}/repos/?$", RepositoriesView.as_view()),
+    re_path(f"^{ORGANIZATION}/chunk-upload/?$", ChunkUploadView.as_view()),
+    re_path(f"^{ORGANIZATION}/artifactbundle/assemble/?$", AssembleView.as_view()),
     re_path(f"^{ORGANIZATION}/releases/?$", ReleasesView.as_view()),
+    re_path(f"^{RELEASE}/assemble/?$", AssembleView.as_view()),
     re_path(f"^{RELEASE}/commits/?$", CommitsView.as_view()),
     re_path(f"^{RELEASE}/previous-with-commits/?$", PreviousView.as_view()),
     re_path(f"^{RELEASE}/deploys/?$", DeploysView.as_view()),
     re_path(f"^{RELEASE}/?$", ReleaseView.as_view()),
-    re_path(
-        "^projects/(?P<organization>[^/]+)/(?P<project>[^/]+)/releases/?$",
-        ProjectReleasesView.as_view(),
-    ),
+    re_path(f"^{PROJECT}/releases/?$", ProjectReleasesView.as_view()),
+    re_path(f"^{PROJECT}/files/difs/assemble/?$", DebugFilesView.as_view()),
+    re_path(f"^{PROJECT}/files/dsyms/", OldDebugFilesView.as_view()),
     re_path("", no_such_path),
 ]
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"

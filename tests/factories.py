@@ -24,6 +24,8 @@ from issues.models import (
     Level,
 )
 from releases.models import (
+    Artifact,
+    ArtifactBundle,
     Commit,
     Deploy,
     Environment,
@@ -32,12 +34,14 @@ from releases.models import (
     ReleaseMinute,
     Rollback,
     RollbackTarget,
+    StoredFile,
     Threshold,
     Watch,
 )
 from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
+from tenants.blobs import write_blob
 from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
 
@@ -285,3 +289,38 @@ def make_rollback_target(**fields: Any) -> RollbackTarget:
         "url": "https://cd.example.com/rollback",
     }
     return RollbackTarget.objects.create(**{**defaults, **fields})
+
+
+def make_bundle(
+    project: Project | None = None, version: str = "", **fields: Any
+) -> ArtifactBundle:
+    """A bundle that is ready, of a release when ``version`` names one."""
+    project = project or make_project()
+    release = (
+        Release.objects.get_or_create(project=project, version=version)[0]
+        if version
+        else None
+    )
+    defaults = {"checksum": uuid4().hex + "0" * 8, "state": ArtifactBundle.State.OK}
+    return ArtifactBundle.objects.create(
+        project=project, release=release, **{**defaults, **fields}
+    )
+
+
+def make_artifact(
+    bundle: ArtifactBundle, url: str, data: bytes = b"", **fields: Any
+) -> Artifact:
+    """A file of a bundle; ``*.map`` are source maps, all others scripts."""
+    data = data or url.encode()
+    stored, _ = StoredFile.objects.get_or_create(
+        name=write_blob("artifacts", data), defaults={"size": len(data)}
+    )
+    kinds = Artifact.Kind
+    kind = kinds.SOURCE_MAP if url.endswith(".map") else kinds.MINIFIED
+    return Artifact.objects.create(
+        bundle=bundle,
+        project=bundle.project,
+        stored=stored,
+        url=url,
+        **{"kind": kind, **fields},
+    )
