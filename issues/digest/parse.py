@@ -25,6 +25,7 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
+from issues.digest.symbolicate import Look, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
@@ -55,6 +56,7 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    awaited: list[Script]  # scripts whose source map may still come
 
 
 @dataclass(slots=True)
@@ -72,14 +74,17 @@ class Parcel:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
+    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot.
+
+    ``look`` tells where minified JavaScript stands in the source.
+    """
     body = _decompressor.decompress(row.body)
     parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
     if row.kind == "envelope":
-        _open_items(parcel, row, body, rules)
+        _open_items(parcel, row, body, rules, look)
     elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules))
+        parcel.events.append(_event(row, body, "", None, rules, look))
     else:
         events = event_from_security_report(
             body,
@@ -89,14 +94,18 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
             user_agent=row.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules) for event in events]
+        parcel.events += [_ready(row, event, rules, look) for event in events]
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
 def _open_items(
-    parcel: Parcel, row: ClaimedEnvelope, body: bytes, rules: ProjectRules
+    parcel: Parcel,
+    row: ClaimedEnvelope,
+    body: bytes,
+    rules: ProjectRules,
+    look: Look,
 ) -> None:
     envelope = frame(body)
     header = envelope.header
@@ -107,7 +116,7 @@ def _open_items(
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules)
+                _event(row, payload, envelope.event_id, clock.sent_at, rules, look)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
@@ -176,6 +185,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
+    look: Look,
 ) -> ReadyEvent:
     event = normalise(
         payload,
@@ -186,11 +196,14 @@ def _event(
         user_agent=row.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules)
+    return _ready(row, event, rules, look)
 
 
-def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+def _ready(
+    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, look: Look
+) -> ReadyEvent:
+    """Symbolicate, group and pack the event, and let go of its tree."""
+    awaited = symbolicate(event, row.project_id, look)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
@@ -202,6 +215,7 @@ def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> Rea
         UUID(grouping.hash),
         body,
         row.remote_addr,
+        awaited,
     )
 
 
