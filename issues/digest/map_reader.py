@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,9 +61,15 @@ class MapReader:
     def close(self) -> None:
         """End the process; the next question starts another."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            # What was not sent any more cannot be.
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        process.wait()
 
     def _ask(self, request: dict[str, Any], *contents: bytes) -> dict[str, Any]:
         answer: dict[str, Any] | None = None

@@ -6,7 +6,7 @@ and again at the same places, so most events ask the process nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from django.db import DatabaseError
@@ -60,19 +60,20 @@ class SourceMaps:
             script: self._files(origin, script)
             for script in dict.fromkeys(position.script for position in positions)
         }
-        wanted: dict[str, list[Position]] = {}
+        known: dict[PlaceKey, Place | Unmapped] = {}
+        wanted: dict[str, tuple[MapFiles, set[PlaceKey]]] = {}
         for position in positions:
             found = files[position.script]
             if isinstance(found, MapFiles):
                 key = (found.key, position.line, position.column)
-                if self._places.get(key) is None:
-                    wanted.setdefault(found.key, []).append(position)
-        asked: dict[PlaceKey, Place | Unmapped] = {}
-        for places in wanted.values():
-            found = files[places[0].script]
-            assert isinstance(found, MapFiles)
-            asked |= self._ask(found, {(p.line, p.column) for p in places})
-        return [self._answer(files[p.script], p, asked) for p in positions]
+                place = self._places.get(key)
+                if place is None:
+                    wanted.setdefault(found.key, (found, set()))[1].add(key)
+                else:
+                    known[key] = place
+        for found, keys in wanted.values():
+            known |= self._ask(found, sorted(keys))
+        return [_answer(files[p.script], p, known) for p in positions]
 
     def find(self, origin: Origin, script: Script) -> MapFiles | None:
         """What was uploaded for a script."""
@@ -103,22 +104,9 @@ class SourceMaps:
             return Unmapped(f"{reason}.", awaited=True)
         return found
 
-    def _answer(
-        self,
-        files: MapFiles | Unmapped,
-        position: Position,
-        asked: dict[PlaceKey, Place | Unmapped],
-    ) -> Place | Unmapped:
-        if isinstance(files, Unmapped):
-            return files
-        key = (files.key, position.line, position.column)
-        # The cache may have let go what was just asked for.
-        return asked.get(key) or self._places.get(key) or Unmapped("Not looked up.")
-
     def _ask(
-        self, files: MapFiles, places: Iterable[tuple[int, int]]
+        self, files: MapFiles, keys: Sequence[PlaceKey]
     ) -> dict[PlaceKey, Place | Unmapped]:
-        keys = [(files.key, line, column) for line, column in places]
         reason = self._cannot_load(files)
         if reason:
             return dict.fromkeys(keys, Unmapped(reason))
@@ -179,6 +167,16 @@ class SourceMaps:
                 self._loaded.put(files.key, True, size)
                 return ""
         return "The source map is not read: it took too long, or too much memory."
+
+
+def _answer(
+    files: MapFiles | Unmapped,
+    position: Position,
+    known: Mapping[PlaceKey, Place | Unmapped],
+) -> Place | Unmapped:
+    if isinstance(files, Unmapped):
+        return files
+    return known[files.key, position.line, position.column]
 
 
 def _nothing(origin: Origin, script: Script) -> Unmapped:

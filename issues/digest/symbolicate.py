@@ -118,7 +118,10 @@ def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]
         if isinstance(answer, Unmapped) and answer.awaited:
             awaited.setdefault(position.script)
         for raw, frame in found[position]:
-            _apply(raw, frame, answer)
+            if isinstance(answer, Place):
+                _replace(raw, frame, answer)
+            else:
+                _leave(raw, frame, position.script, answer)
     for position in list(found)[MAX_POSITIONS:]:
         for raw, _ in found[position]:
             _mark(raw, {"unmapped": TOO_MUCH})
@@ -159,6 +162,7 @@ def _positions(event: NormalEvent) -> dict[Position, list[Pair]]:
     images = _debug_ids(event.body)
     scripts: dict[tuple[str, str], Script | None] = {}
     found: dict[Position, list[Pair]] = {}
+    looked_up: set[Script] = set()
     for raw, frame in frames_of(event):
         if not frame.lineno or is_mapped(raw):
             continue
@@ -170,9 +174,10 @@ def _positions(event: NormalEvent) -> dict[Position, list[Pair]]:
             continue
         if not frame.colno:
             _mark(raw, {"unmapped": NO_COLUMN})
-        elif len(scripts) > MAX_SCRIPTS:
+        elif script not in looked_up and len(looked_up) == MAX_SCRIPTS:
             _mark(raw, {"unmapped": TOO_MUCH})
         else:
+            looked_up.add(script)
             position = Position(script, frame.lineno, frame.colno)
             found.setdefault(position, []).append((raw, frame))
     return found
@@ -206,12 +211,15 @@ def _script(filename: str, abs_path: str, images: dict[str, UUID]) -> Script | N
     return None
 
 
-def _apply(raw: dict[str, Any], frame: Frame, answer: Place | Unmapped) -> None:
-    if isinstance(answer, Unmapped):
+def _leave(raw: dict[str, Any], frame: Frame, script: Script, answer: Unmapped) -> None:
+    # A server's frames bring source lines of their own: most need no map.
+    if script.debug_id or not frame.context_line:
         _mark(raw, {"unmapped": answer.reason})
-        if _SDK_CHUNK.search(frame.filename):
-            raw["in_app"] = frame.in_app = False
-        return
+    if _SDK_CHUNK.search(frame.filename):
+        raw["in_app"] = frame.in_app = False
+
+
+def _replace(raw: dict[str, Any], frame: Frame, answer: Place) -> None:
     mark: dict[str, Any] = {"minified": {key: raw[key] for key in _KEPT if key in raw}}
     if answer.context_line is None:
         mark["note"] = NO_TEXT
