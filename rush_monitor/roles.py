@@ -28,6 +28,7 @@ MAINTAINER = Q(
         "projectkey",
         "release",
         "rollbacktarget",
+        "sourcerepository",
         "tenant",
         "threshold",
     ],
