@@ -13,7 +13,7 @@ from uuid import UUID
 from zipfile import ZipFile
 
 from issues.digest.map_reader import MapReader
-from issues.digest.symbolicate import Origin, Place, Position, Unmapped
+from issues.digest.symbolicate import Origin, Place, Script, Spot, Unmapped
 from releases.models import ArtifactBundle
 from tenants.models import Project
 from tests import wire
@@ -86,7 +86,7 @@ def build_files(bundler: str, build: int) -> Files:
 
 
 class FilesLook:
-    """Looks positions up in files, whoever uploaded them."""
+    """Looks spots up in files, whoever uploaded them."""
 
     def __init__(self, files: Files) -> None:
         self.files = files
@@ -94,19 +94,16 @@ class FilesLook:
         self.loaded: set[str] = set()
 
     def __call__(
-        self, origin: Origin, positions: Sequence[Position]
-    ) -> list[Place | Unmapped]:
-        return [self._one(position) for position in positions]
-
-    def _one(self, position: Position) -> Place | Unmapped:
-        path = position.script.url.partition("://")[2].partition("/")[2]
+        self, origin: Origin, script: Script, spots: Sequence[Spot]
+    ) -> list[Place | Unmapped] | Unmapped:
+        path = script.url.partition("://")[2].partition("/")[2]
         if f"{path}.map" not in self.files:
             return Unmapped("not there", awaited=True)
         if path not in self.loaded:
             self.reader.load(path, self.files[path], self.files[f"{path}.map"])
             self.loaded.add(path)
-        [place] = self.reader.look([(path, position.line, position.column)])
-        return place or Unmapped("tells nothing")
+        places = self.reader.look([(path, *spot) for spot in spots])
+        return [place or Unmapped("tells nothing") for place in places]
 
 
 def upload(

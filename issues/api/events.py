@@ -80,8 +80,8 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 class EventDetailSerializer(EventSerializer):
     payload = serializers.DictField(
-        help_text="The event as cleaned and stored. A frame's _rush.minified is what the "
-        "client sent, where a source map replaced it; _rush.unmapped why none did."
+        help_text="The event as cleaned and stored. A frame's _rush.minified is what "
+        "the client sent where a source map replaced it; _rush.unmapped why none did."
     )
     frames = FrameSerializer(
         many=True, help_text="Of all exceptions, with links into the repository."

@@ -21,6 +21,10 @@ class SuspectCommitSerializer(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Where it is shown, or empty.")
 
 
+class SuspectCommitsSerializer(serializers.Serializer[Any]):
+    commits = SuspectCommitSerializer(many=True, help_text="The newest first.")
+
+
 class FrameSerializer(serializers.Serializer[Any]):
     """A call in a stack trace; lines and columns count from 1."""
 

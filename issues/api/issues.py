@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from issues import event_queries, queries, workflow
 from issues.api.detail import IssueDetailSerializer
 from issues.api.fields import IssueSerializer
-from issues.api.frames import SuspectCommitSerializer
+from issues.api.frames import SuspectCommitsSerializer
 from issues.api.steps import IssueSteps
 from issues.models import Issue, Level
 from issues.models.issue import IssueQuerySet
@@ -165,7 +165,7 @@ class IssueViewSet(IssueSteps, mixins.ListModelMixin, IssueLists):
         """One issue: score and its parts, grouping, tenants hit, history."""
         return self.answer()
 
-    @extend_schema(responses=SuspectCommitSerializer(many=True))
+    @extend_schema(responses=SuspectCommitsSerializer)
     @action(
         detail=True,
         url_path="suspect-commits",
@@ -187,7 +187,7 @@ class IssueViewSet(IssueSteps, mixins.ListModelMixin, IssueLists):
             links = links_of(event.project_id, event.release)
             release_id = release_to_blame(issue, event)
             found = commits_behind(release_id, event.payload, links)
-        return Response(SuspectCommitSerializer(found, many=True).data)
+        return Response(SuspectCommitsSerializer({"commits": found}).data)
 
     @extend_schema(
         request=IssueChangeSerializer,

@@ -5,6 +5,8 @@ from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from issues.digest.bounded_cache import BoundedCache
 from issues.digest.symbolicate import Origin, Script
 from releases.artifacts import MapFiles, find_by_debug_id, find_by_url
@@ -57,16 +59,16 @@ class MapFinder:
 
     def _by_url(self, origin: Origin, url: str) -> MapFiles | None:
         project_id, release, dist = origin.project_id, origin.release, origin.dist
-        scripts = Artifact.objects.filter(
-            kind__in=SCRIPTS,
-            bundle__project_id=project_id,
-            bundle__release__version=release,
-        )
-        if not self._remembered(("release", project_id, release), scripts.exists):
+        if not self._remembered(
+            ("release", project_id, release),
+            lambda: _scripts(project_id, release).exists(),
+        ):
             return None
         hosts_count = self._remembered(
             ("hosts", project_id, release),
-            scripts.exclude(url__startswith="~/").exists,
+            lambda: (
+                _scripts(project_id, release).exclude(url__startswith="~/").exists()
+            ),
         )
         name = url if hosts_count else without_host(url)
         return self._remembered(
@@ -83,6 +85,14 @@ class MapFinder:
             known = answer, now + seconds
             self._answers.put(key, known)
         return known[0]
+
+
+def _scripts(project_id: int, release: str) -> QuerySet[Artifact]:
+    return Artifact.objects.filter(
+        kind__in=SCRIPTS,
+        bundle__project_id=project_id,
+        bundle__release__version=release,
+    )
 
 
 def without_host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers positions in scripts with places in the source, within a memory bound.
+"""Answers spots in scripts with places in the source, within a memory bound.
 
 Three things are kept: which files belong to a script (``MapFinder``), the maps that the
 reading process has loaded, and the places that were asked for. A fault happens again
@@ -6,7 +6,8 @@ and again at the same places, so most events ask the process nothing.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from django.db import DatabaseError
@@ -14,7 +15,7 @@ from django.db import DatabaseError
 from issues.digest.bounded_cache import BoundedCache
 from issues.digest.map_finder import MapFinder, without_host
 from issues.digest.map_reader import MapError, MapReader, MapReaderDied
-from issues.digest.symbolicate import Origin, Place, Position, Script, Unmapped
+from issues.digest.symbolicate import Origin, Place, Script, Spot, Unmapped
 from releases.artifacts import MapFiles, read_blob
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,10 @@ RETRY_SECONDS = 10.0
 # A file that cannot be read is not read again: the same key, the same contents.
 BROKEN_SECONDS = 3600.0
 TOUCH_SECONDS = 6 * 3600.0
+# Each script that ends the reader takes seconds. After so many within a minute maps are
+# read without their scripts, which is quick whatever is in them.
+MOST_DEATHS = 3
+DEATHS_SECONDS = 60.0
 
 PlaceKey = tuple[str, int, int]
 
@@ -49,31 +54,30 @@ class SourceMaps:
         self._failed: BoundedCache[str, tuple[str, float]] = BoundedCache(
             FAILED_REMEMBERED
         )
+        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         self._touched: dict[int, float] = {}
         self._to_touch: set[int] = set()
 
     def look(
-        self, origin: Origin, positions: Sequence[Position]
-    ) -> list[Place | Unmapped]:
-        """The place of each position, or why there is none; see ``symbolicate``."""
-        files = {
-            script: self._files(origin, script)
-            for script in dict.fromkeys(position.script for position in positions)
-        }
+        self, origin: Origin, script: Script, spots: Sequence[Spot]
+    ) -> list[Place | Unmapped] | Unmapped:
+        """The place of each spot, or why there is none; see ``symbolicate``."""
+        files = self._files(origin, script)
+        if isinstance(files, Unmapped):
+            return files
+        keys = [(files.key, line, column) for line, column in spots]
         known: dict[PlaceKey, Place | Unmapped] = {}
-        wanted: dict[str, tuple[MapFiles, set[PlaceKey]]] = {}
-        for position in positions:
-            found = files[position.script]
-            if isinstance(found, MapFiles):
-                key = (found.key, position.line, position.column)
-                place = self._places.get(key)
-                if place is None:
-                    wanted.setdefault(found.key, (found, set()))[1].add(key)
-                else:
-                    known[key] = place
-        for found, keys in wanted.values():
-            known |= self._ask(found, sorted(keys))
-        return [_answer(files[p.script], p, known) for p in positions]
+        for key in keys:
+            place = self._places.get(key)
+            if place is not None:
+                known[key] = place
+        wanted = [key for key in keys if key not in known]
+        if wanted:
+            answers = self._ask(files, wanted)
+            if isinstance(answers, Unmapped):
+                return answers
+            known |= answers
+        return [known[key] for key in keys]
 
     def find(self, origin: Origin, script: Script) -> MapFiles | None:
         """What was uploaded for a script."""
@@ -106,17 +110,17 @@ class SourceMaps:
 
     def _ask(
         self, files: MapFiles, keys: Sequence[PlaceKey]
-    ) -> dict[PlaceKey, Place | Unmapped]:
+    ) -> dict[PlaceKey, Place | Unmapped] | Unmapped:
         reason = self._cannot_load(files)
         if reason:
-            return dict.fromkeys(keys, Unmapped(reason))
+            return Unmapped(reason)
         try:
             told = self._reader.look(keys)
         except MapReaderDied:
             self._loaded.clear()
             reason = "Looking into the source map took too long."
             self._failed.put(files.key, (reason, self._now() + BROKEN_SECONDS))
-            return dict.fromkeys(keys, Unmapped(reason))
+            return Unmapped(reason)
         answers: dict[PlaceKey, Place | Unmapped] = {}
         for key, place in zip(keys, told, strict=True):
             answers[key] = place or Unmapped(
@@ -154,12 +158,14 @@ class SourceMaps:
                 f"{MOST_BYTES >> 20} MB are not read."
             )
         # Without its script a map tells places as well, only no names of functions.
-        usable = script if len(script) <= MOST_BYTES // 2 else b""
+        is_usable = len(script) <= MOST_BYTES // 2 and not self._dies_often()
+        usable = script if is_usable else b""
         for given in dict.fromkeys((usable, b"")):
             try:
                 size = self._reader.load(files.key, given, source_map)
             except MapReaderDied:
                 logger.warning("reading source map %s ended the reader", files.key)
+                self._deaths.append(self._now())
                 self._loaded.clear()
             except MapError as error:
                 return f"The source map cannot be read: {str(error)[:200]}."
@@ -168,15 +174,9 @@ class SourceMaps:
                 return ""
         return "The source map is not read: it took too long, or too much memory."
 
-
-def _answer(
-    files: MapFiles | Unmapped,
-    position: Position,
-    known: Mapping[PlaceKey, Place | Unmapped],
-) -> Place | Unmapped:
-    if isinstance(files, Unmapped):
-        return files
-    return known[files.key, position.line, position.column]
+    def _dies_often(self) -> bool:
+        deaths = self._deaths
+        return len(deaths) == MOST_DEATHS and self._now() - deaths[0] < DEATHS_SECONDS
 
 
 def _nothing(origin: Origin, script: Script) -> Unmapped:

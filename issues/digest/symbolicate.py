@@ -1,12 +1,12 @@
 """Replaces minified JavaScript frames by their places in the source; pure.
 
-Where the maps lie is the caller's: ``Look`` answers positions with places. A frame that
-was replaced keeps what the client sent in ``_rush.minified``; one that stays as it was
+Where the maps lie is the caller's: ``Look`` answers spots with places. A frame that was
+replaced keeps what the client sent in ``_rush.minified``; one that stays as it was
 says why in ``_rush.unmapped``. Lines and columns are 1-based everywhere here.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,15 +64,6 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a script as browsers tell it."""
-
-    script: Script
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """A place in the source; ``function`` is "" where nothing tells its name.
 
@@ -96,8 +87,11 @@ class Unmapped:
     awaited: bool = False
 
 
-Look = Callable[[Origin, Sequence[Position]], Sequence[Place | Unmapped]]
+Spot = tuple[int, int]  # line and column in a script
+# The places of spots in a script, or why there is none of them.
+Look = Callable[[Origin, Script, Sequence[Spot]], Sequence[Place | Unmapped] | Unmapped]
 Pair = tuple[dict[str, Any], Frame]
+Spots = dict[Spot, list[Pair]]
 
 
 def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]:
@@ -108,29 +102,40 @@ def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]
     """
     if not is_javascript(event.platform):
         return []
-    found = _positions(event)
-    if not found:
-        return []
-    asked = list(found)[:MAX_POSITIONS]
-    answers = look(Origin(project_id, event.release, event.dist), asked)
-    awaited: dict[Script, None] = {}
-    for position, answer in zip(asked, answers, strict=True):
-        if isinstance(answer, Unmapped) and answer.awaited:
-            awaited.setdefault(position.script)
-        for raw, frame in found[position]:
-            if isinstance(answer, Place):
+    origin = Origin(project_id, event.release, event.dist)
+    awaited, left = [], MAX_POSITIONS
+    for script, spots in _by_script(event).items():
+        if len(spots) > left:
+            for spot in list(spots)[left:]:
+                _leave([spots.pop(spot)], script, Unmapped(TOO_MUCH))
+        left -= len(spots)
+        answers = look(origin, script, list(spots)) if spots else []
+        if isinstance(answers, Unmapped):
+            _leave(spots.values(), script, answers)
+            is_awaited = answers.awaited
+        else:
+            is_awaited = _take(answers, spots, script)
+        if is_awaited:
+            awaited.append(script)
+    return awaited
+
+
+def _take(answers: Sequence[Place | Unmapped], spots: Spots, script: Script) -> bool:
+    """Apply an answer to each spot; whether a map is awaited for one of them."""
+    is_awaited = False
+    for answer, pairs in zip(answers, spots.values(), strict=True):
+        if isinstance(answer, Unmapped):
+            _leave([pairs], script, answer)
+            is_awaited |= answer.awaited
+        else:
+            for raw, frame in pairs:
                 _replace(raw, frame, answer)
-            else:
-                _leave(raw, frame, position.script, answer)
-    for position in list(found)[MAX_POSITIONS:]:
-        for raw, _ in found[position]:
-            _mark(raw, {"unmapped": TOO_MUCH})
-    return list(awaited)
+    return is_awaited
 
 
 def is_mapped(raw: dict[str, Any]) -> bool:
     """Whether a frame of a stored body was replaced."""
-    return "minified" in (raw.get(MARK) or {})
+    return MARK in raw and "minified" in raw[MARK]
 
 
 def frames_of(event: NormalEvent) -> Iterator[Pair]:
@@ -157,29 +162,29 @@ def _frames(owner: dict[str, Any]) -> list[dict[str, Any]]:
     return (owner.get("stacktrace") or {}).get("frames") or []
 
 
-def _positions(event: NormalEvent) -> dict[Position, list[Pair]]:
-    """The frames to replace by their position: a recursion has one."""
+def _by_script(event: NormalEvent) -> dict[Script, Spots]:
+    """The frames to replace by script and spot: a recursion has one spot."""
     images = _debug_ids(event.body)
-    scripts: dict[tuple[str, str], Script | None] = {}
-    found: dict[Position, list[Pair]] = {}
-    looked_up: set[Script] = set()
+    scripts: dict[tuple[str, str], tuple[Script, Spots] | None] = {}
+    found: dict[Script, Spots] = {}
     for raw, frame in frames_of(event):
         if not frame.lineno or is_mapped(raw):
             continue
         names = (frame.filename, frame.abs_path)
-        if names not in scripts:
-            scripts[names] = _script(*names, images)
-        script = scripts[names]
-        if script is None:
+        if names in scripts:
+            known = scripts[names]
+        else:
+            script = _script(*names, images)
+            known = (script, found.setdefault(script, {})) if script else None
+            scripts[names] = known
+        if known is None:
             continue
         if not frame.colno:
-            _mark(raw, {"unmapped": NO_COLUMN})
-        elif script not in looked_up and len(looked_up) == MAX_SCRIPTS:
-            _mark(raw, {"unmapped": TOO_MUCH})
+            raw[MARK] = {"unmapped": NO_COLUMN}
         else:
-            looked_up.add(script)
-            position = Position(script, frame.lineno, frame.colno)
-            found.setdefault(position, []).append((raw, frame))
+            known[1].setdefault((frame.lineno, frame.colno), []).append((raw, frame))
+    for script in list(found)[MAX_SCRIPTS:]:
+        _leave(found.pop(script).values(), script, Unmapped(TOO_MUCH))
     return found
 
 
@@ -206,17 +211,29 @@ def _script(filename: str, abs_path: str, images: dict[str, UUID]) -> Script | N
     """
     name = abs_path or filename
     debug_id = images.get(filename) or images.get(abs_path)
-    if debug_id or (_ADDRESS.match(name) and _SCRIPT.search(name)):
-        return Script(name, debug_id)
-    return None
+    return Script(name, debug_id) if debug_id or _has_address(name) else None
 
 
-def _leave(raw: dict[str, Any], frame: Frame, script: Script, answer: Unmapped) -> None:
-    # A server's frames bring source lines of their own: most need no map.
-    if script.debug_id or not frame.context_line:
-        _mark(raw, {"unmapped": answer.reason})
-    if _SDK_CHUNK.search(frame.filename):
-        raw["in_app"] = frame.in_app = False
+@lru_cache(maxsize=4096)
+def _has_address(name: str) -> bool:
+    return bool(_ADDRESS.match(name) and _SCRIPT.search(name))
+
+
+def _leave(groups: Iterable[list[Pair]], script: Script, answer: Unmapped) -> None:
+    mark = {"unmapped": answer.reason}
+    is_sdk = _is_sdk_chunk(script.url)
+    for pairs in groups:
+        for raw, frame in pairs:
+            # A server's frames bring source lines of their own: most need no map.
+            if script.debug_id or not frame.context_line:
+                raw[MARK] = mark
+            if is_sdk:
+                raw["in_app"] = frame.in_app = False
+
+
+@lru_cache(maxsize=4096)
+def _is_sdk_chunk(url: str) -> bool:
+    return _SDK_CHUNK.search(url) is not None
 
 
 def _replace(raw: dict[str, Any], frame: Frame, answer: Place) -> None:
@@ -243,7 +260,7 @@ def _replace(raw: dict[str, Any], frame: Frame, answer: Place) -> None:
         raw["pre_context"] = list(answer.pre_context)
         raw["context_line"] = answer.context_line
         raw["post_context"] = list(answer.post_context)
-    _mark(raw, mark)
+    raw[MARK] = mark
 
 
 @lru_cache(maxsize=4096)
@@ -261,7 +278,3 @@ def _function(told: str, sent: str) -> str:
     if told == "<anonymous>" and sent.endswith(told):
         return sent
     return told or sent
-
-
-def _mark(raw: dict[str, Any], mark: dict[str, Any]) -> None:
-    raw[MARK] = mark

@@ -1,6 +1,7 @@
-"""Places of positions by what CI uploaded, with bounds and reasons."""
+"""Places of spots by what CI uploaded, with bounds and reasons."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from issues.digest import map_reader, source_maps
 from issues.digest.source_maps import SourceMaps
-from issues.digest.symbolicate import Origin, Place, Position, Script, Unmapped
+from issues.digest.symbolicate import Origin, Place, Script, Spot, Unmapped
 from releases.models import StoredFile
 from tenants.models import Project
 from tests.factories import make_artifact, make_bundle, make_project
@@ -48,29 +49,32 @@ def project() -> Project:
     return make_project()
 
 
-def at(line: int = 3, column: int = 2154, **script: object) -> Position:
-    told = {"url": URL, "debug_id": DEBUG_ID, **script}
-    return Position(Script(**told), line, column)  # type: ignore[arg-type]
+At = tuple[Script, Spot]
+
+
+def at(line: int = 3, column: int = 2154, **script: Any) -> At:
+    return Script(**{"url": URL, "debug_id": DEBUG_ID, **script}), (line, column)
 
 
 def look(
     maps: SourceMaps,
     project: Project,
-    *positions: Position,
+    asked: At | None = None,
+    *,
     release: str = "",
     dist: str = "",
-) -> list[Place | Unmapped]:
-    return maps.look(Origin(project.pk, release, dist), positions or [at()])
+) -> Place | Unmapped:
+    script, spot = asked or at()
+    answers = maps.look(Origin(project.pk, release, dist), script, [spot])
+    return answers if isinstance(answers, Unmapped) else answers[0]
 
 
-def reason(answers: list[Place | Unmapped]) -> str:
-    [answer] = answers
+def reason(answer: Place | Unmapped) -> str:
     assert isinstance(answer, Unmapped)
     return answer.reason
 
 
-def line(answers: list[Place | Unmapped]) -> int:
-    [answer] = answers
+def line(answer: Place | Unmapped) -> int:
     assert isinstance(answer, Place)
     return answer.line
 
@@ -156,7 +160,7 @@ def test_the_reason_names_what_is_missing(
     told: str,
     awaited: bool,
 ) -> None:
-    [answer] = look(maps, project, at(debug_id=debug_id), release=release)
+    answer = look(maps, project, at(debug_id=debug_id), release=release)
     assert answer == Unmapped(told, awaited)
 
 
@@ -164,7 +168,7 @@ def test_a_script_without_its_map_is_awaited(
     maps: SourceMaps, project: Project
 ) -> None:
     upload(project, {PATH: SMALL[PATH]})
-    [answer] = look(maps, project)
+    answer = look(maps, project)
     assert answer == Unmapped("The script was uploaded without its source map.", True)
 
 
@@ -210,9 +214,29 @@ def test_a_script_that_ends_the_reader_is_left_out(
         project,
         {**SMALL, PATH: b"(" * 200_000 + b"\n//# debugId=" + str(DEBUG_ID).encode()},
     )
-    [answer] = look(maps, project)
+    answer = look(maps, project)
     assert isinstance(answer, Place)
     assert (answer.line, answer.function) == (14, "")
+
+
+def test_many_such_scripts_do_not_hold_up_digest(
+    maps: SourceMaps, project: Project, clock: Clock
+) -> None:
+    ids = [uuid4() for _ in range(5)]
+    for debug_id in ids:
+        mark = b"\n//# debugId=" + str(debug_id).encode()
+        source_map = SMALL[f"{PATH}.map"].replace(
+            str(DEBUG_ID).encode(), str(debug_id).encode()
+        )
+        script = b"(" * 200_000 + mark
+        upload(project, {PATH: script, f"{PATH}.map": source_map})
+    for debug_id in ids[:4]:
+        assert line(look(maps, project, at(debug_id=debug_id))) == 14
+    assert len(maps._deaths) == 3
+    first = maps._deaths[0]
+    clock.seconds += 61
+    assert line(look(maps, project, at(debug_id=ids[4]))) == 14
+    assert maps._deaths[-1] > first
 
 
 def test_a_map_that_takes_too_long_says_so(
@@ -288,7 +312,7 @@ def test_maps_beyond_the_bound_are_dropped_and_read_again(
     large = at(497, 1041, debug_id=UUID("76b63029-f682-5892-8dc9-3daa00836ed8"))
     maps = SourceMaps(1 << 20, clock)
     for column in (1041, 1042):
-        [answer] = look(maps, project, Position(large.script, 497, column))
+        answer = look(maps, project, (large[0], (497, column)))
         assert isinstance(answer, Place)
         assert line(look(maps, project, at(3, 2150 + column - 1037))) == 14
         assert maps._loaded.size < 1 << 20

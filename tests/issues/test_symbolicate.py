@@ -15,8 +15,8 @@ from issues.digest.symbolicate import (
     TOO_MUCH,
     Origin,
     Place,
-    Position,
     Script,
+    Spot,
     Unmapped,
     is_library,
     symbolicate,
@@ -33,19 +33,19 @@ PLACE = Place("src/cart.ts", 14, 3, "total", "  return sum;", ("a", "b"), ("c",)
 
 
 class FakeLook:
-    """Answers every position alike, and remembers what was asked."""
+    """Answers every spot alike, and remembers what was asked."""
 
     def __init__(self, answer: Place | Unmapped = PLACE) -> None:
         self.answer = answer
         self.origins: list[Origin] = []
-        self.asked: list[Position] = []
+        self.asked: list[tuple[Script, Spot]] = []
 
     def __call__(
-        self, origin: Origin, positions: Sequence[Position]
+        self, origin: Origin, script: Script, spots: Sequence[Spot]
     ) -> list[Place | Unmapped]:
         self.origins.append(origin)
-        self.asked += positions
-        return [self.answer for _ in positions]
+        self.asked += [(script, spot) for spot in spots]
+        return [self.answer for _ in spots]
 
 
 def frame(**fields: Any) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def test_a_script_has_the_debug_id_that_the_event_names_for_it() -> None:
     ]
     look = FakeLook()
     symbolicate(page_event(dist="7", debug_meta={"images": images}), 42, look)
-    assert look.asked == [Position(Script(URL, DEBUG_ID), 3, 2154)]
+    assert look.asked == [(Script(URL, DEBUG_ID), (3, 2154))]
     assert look.origins == [Origin(42, "page@1", "7")]
 
 
@@ -274,7 +274,7 @@ def test_a_servers_file_is_looked_up_by_its_debug_id() -> None:
     )
     look = FakeLook()
     symbolicate(event, 1, look)
-    assert look.asked[0].script == Script("/app/s.js", DEBUG_ID)
+    assert look.asked[0][0] == Script("/app/s.js", DEBUG_ID)
 
 
 def test_a_frame_that_has_its_source_line_needs_no_reason() -> None:
@@ -322,7 +322,7 @@ def test_a_stranger_cannot_name_any_number_of_scripts() -> None:
     frames = [frame(filename=f"https://a.example/{n}.js") for n in range(200)]
     look = FakeLook()
     symbolicate(page_event(*frames), 1, look)
-    assert len({position.script for position in look.asked}) == MAX_SCRIPTS
+    assert len({script for script, _ in look.asked}) == MAX_SCRIPTS
 
 
 def test_frames_of_a_thread_are_replaced() -> None:
