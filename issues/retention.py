@@ -14,6 +14,7 @@ from issues.models import (
     IssueMinute,
     Outcome,
     SeenEvent,
+    WaitingEvent,
 )
 from releases.models import (
     Evaluation,
@@ -37,6 +38,7 @@ FIXED = [
     (TenantMinute._meta.db_table, "minute", timedelta(days=15)),
     (ReleaseNetwork._meta.db_table, "first_seen", timedelta(days=15)),
     (ReleaseUser._meta.db_table, "day", timedelta(days=15)),
+    (WaitingEvent._meta.db_table, "received", timedelta(days=7)),
     (Outcome._meta.db_table, "minute", timedelta(days=30)),
     (Evaluation._meta.db_table, "at", timedelta(days=90)),
     (IssueHour._meta.db_table, "hour", timedelta(days=396)),

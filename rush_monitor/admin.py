@@ -122,6 +122,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Tenants", "storefront", "tenants.tenant"),
                 _item("Plans", "sell", "tenants.plan"),
                 _item("Projects", "deployed_code", "tenants.project"),
+                _item("Source repositories", "code", "tenants.sourcerepository"),
                 _item("API tokens", "key", "tenants.apitoken"),
             ],
         },

@@ -30,6 +30,7 @@ MAINTAINER = Q(
         "projectkey",
         "release",
         "rollbacktarget",
+        "sourcerepository",
         "tenant",
         "threshold",
     ],

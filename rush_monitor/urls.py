@@ -51,6 +51,7 @@ from releases.sentry_api.releases import (
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
 
@@ -58,6 +59,7 @@ api = SimpleRouter()
 api.trailing_slash = "/?"
 api.register("projects", ProjectViewSet, "project")
 api.register("keys", ProjectKeyViewSet, "key")
+api.register("source-repositories", SourceRepositoryViewSet, "source-repository")
 api.register("plans", PlanViewSet, "plan")
 api.register("tenants", TenantViewSet, "tenant")
 api.register(

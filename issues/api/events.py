@@ -13,8 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.api.fields import LevelField, issue_named
+from issues.api.frames import FrameSerializer, SuspectCommitSerializer, frames_of
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
+from issues.source_links import links_of
+from issues.suspects import commits_behind
 from releases.models import Environment, Release
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
@@ -76,10 +79,37 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 
 class EventDetailSerializer(EventSerializer):
-    payload = serializers.DictField(help_text="The event as cleaned and stored.")
+    payload = serializers.DictField(
+        help_text="The event as cleaned and stored. A frame's _rush.minified is what "
+        "the client sent where a source map replaced it; _rush.unmapped why none did."
+    )
+    frames = FrameSerializer(
+        many=True, help_text="Of all exceptions, with links into the repository."
+    )
+    suspect_commits = SuspectCommitSerializer(
+        many=True, help_text="Of its release, that touched a file of the stack trace."
+    )
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "payload"]
+        fields = [
+            *EventSerializer.Meta.fields,
+            "payload",
+            "frames",
+            "suspect_commits",
+        ]
+
+
+def detail_of(event: Event) -> dict[str, Any]:
+    """What EventDetailSerializer describes."""
+    payload = event.payload
+    links = links_of(event.project_id, event.release)
+    suspects = commits_behind(event.release_id, payload, links)
+    return {
+        **EventSerializer(event).data,
+        "payload": payload,
+        "frames": frames_of(payload, links),
+        "suspect_commits": SuspectCommitSerializer(suspects, many=True).data,
+    }
 
 
 class EventFilters(filters.FilterSet):  # type: ignore[misc]
@@ -213,7 +243,7 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             raise Http404(
                 f"There is no event {pk}; bodies are kept for some days only."
             )
-        return Response(EventDetailSerializer(event).data)
+        return Response(detail_of(event))
 
 
 class IssueEventViewSet(mixins.ListModelMixin, EventLists):

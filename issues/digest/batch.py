@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import psycopg
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
@@ -21,8 +22,10 @@ from issues.digest import claim, write
 from issues.digest.claim import Journal, Run
 from issues.digest.context import DigestContext
 from issues.digest.parse import Parcel, open_envelope
+from issues.digest.source_maps import SourceMaps
 from issues.digest.write import Known, Written
 from issues.models.inbox import ClaimedEnvelope
+from releases import artifacts
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Digest:
         self.journal = Journal()
         self.context = DigestContext()
         self.known = Known()
+        self.maps = SourceMaps(settings.SOURCE_MAP_CACHE_MB << 20)
         self._partitions_checked: date | None = None
         self._to_forget: list[int] = []
 
@@ -82,6 +86,7 @@ class Digest:
 
     def close(self) -> None:
         self.journal.close()
+        self.maps.close()
 
     def _next(self, noted: Sequence[int]) -> BatchResult:
         ids: list[int] = []
@@ -144,7 +149,11 @@ class Digest:
                 logger.warning("envelope %s is a dead letter: %s", row.id, error)
                 _bury_taken(row, error)
                 dead += 1
-        written = write.write(parcels, self.context, self.known, timezone.now())
+        now = timezone.now()
+        written = write.write(parcels, self.context, self.known, now)
+        used = self.maps.to_touch()
+        if used:
+            artifacts.touch(used, now)
         claim.forget_in_batch(run_id)
         result = BatchResult(
             len(rows),
@@ -160,7 +169,7 @@ class Digest:
         rules = self.context.projects.get(row.project_id)
         if rules is None:
             raise UnknownProjectError(f"project {row.project_id} no longer exists")
-        return open_envelope(row, rules)
+        return open_envelope(row, rules, self.maps.look)
 
     def _halve(self, ids: Sequence[int], error: Exception) -> BatchResult:
         """After a data error: try each half, or bury the one that stands alone."""

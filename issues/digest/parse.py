@@ -26,6 +26,7 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
+from issues.digest.symbolicate import Look, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
@@ -56,6 +57,7 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    awaited: list[Script]  # scripts whose source map may still come
 
 
 @dataclass(slots=True)
@@ -93,14 +95,17 @@ class Parcel:
             self.filtered.append(event)
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
+    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot.
+
+    ``look`` tells where minified JavaScript stands in the source.
+    """
     body = _decompressor.decompress(row.body)
     parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
     if row.kind == "envelope":
-        _open_items(parcel, row, body, rules)
+        _open_items(parcel, row, body, rules, look)
     elif row.kind == "store":
-        parcel.add(_event(row, body, "", None, rules))
+        parcel.add(_event(row, body, "", None, rules, look))
     else:
         events = event_from_security_report(
             body,
@@ -111,14 +116,18 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
             tenant_tags=rules.tenant_tags,
         )
         for event in events:
-            parcel.add(_ready(row, event, rules))
+            parcel.add(_ready(row, event, rules, look))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
 def _open_items(
-    parcel: Parcel, row: ClaimedEnvelope, body: bytes, rules: ProjectRules
+    parcel: Parcel,
+    row: ClaimedEnvelope,
+    body: bytes,
+    rules: ProjectRules,
+    look: Look,
 ) -> None:
     envelope = frame(body)
     header = envelope.header
@@ -128,7 +137,9 @@ def _open_items(
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
-            parcel.add(_event(row, payload, envelope.event_id, clock.sent_at, rules))
+            parcel.add(
+                _event(row, payload, envelope.event_id, clock.sent_at, rules, look)
+            )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
@@ -213,6 +224,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
+    look: Look,
 ) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
@@ -223,17 +235,18 @@ def _event(
         user_agent=row.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules)
+    return _ready(row, event, rules, look)
 
 
 def _ready(
-    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules
+    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, look: Look
 ) -> ReadyEvent | FilteredEvent:
-    """Filter, group and pack the event, and let go of its tree."""
+    """Filter, symbolicate, group and pack the event, and let go of its tree."""
     name = filter_of_event(event, rules.inbound, row.remote_addr, row.user_agent)
     if name:
         event.body, event.exceptions, event.threads_frames = {}, [], []
         return FilteredEvent(event, row.project_id, row.key_id, name)
+    awaited = symbolicate(event, row.project_id, look)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
@@ -245,6 +258,7 @@ def _ready(
         UUID(grouping.hash),
         body,
         row.remote_addr,
+        awaited,
     )
 
 

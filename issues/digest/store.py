@@ -16,6 +16,7 @@ from django.db import connection
 
 from issues.digest.networks import network_of
 from issues.digest.resolve import LEVELS, IssueRef
+from issues.digest.symbolicate import Script
 from issues.models import IssueStats, IssueTag, Level
 from issues.normal_event import NormalEvent
 from releases.health import (
@@ -129,6 +130,7 @@ class GroupedEvent:
     path_weight: float
     remote_addr: str
     public: bool  # sent with a key that stands in web pages
+    awaited: Sequence[Script] = ()  # whose source map may still come
     kept: bool = True  # False: counted, but its body is over the key's limit
 
 

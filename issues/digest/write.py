@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from issues import families, workflow
-from issues.digest import resolve, store
+from issues.digest import resolve, store, waiting
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.networks import KnownNetworks
 from issues.digest.parse import FilteredEvent, Parcel, ReadyEvent
@@ -15,6 +15,7 @@ from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
+from issues.digest.waiting import Room
 from issues.models import Issue
 from releases import health, seen
 from releases.health import NetworkKey, ReleaseCounts
@@ -42,6 +43,7 @@ class Known:
 
     tags: KnownTags = field(default_factory=KnownTags)
     networks: KnownNetworks = field(default_factory=KnownNetworks)
+    room: Room = field(default_factory=Room)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ def write(
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
     _limit_bodies(grouped, context, tally, now)
     store.copy_events(grouped)
+    waiting.note([item for item in grouped if item.awaited], known.room)
     for item in grouped:
         tally.add(item)
     tally.tags = _tags(grouped, context)
@@ -201,6 +204,7 @@ def _group(
             path_weight=context.projects[item.project_id].path_weight(item.event),
             remote_addr=item.remote_addr,
             public=item.key_id in public_keys,
+            awaited=item.awaited,
         )
         for item in fresh
     ]

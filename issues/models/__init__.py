@@ -16,6 +16,7 @@ from issues.models.inbox import (
 )
 from issues.models.issue import Fingerprint, Issue, IssueStats, Level
 from issues.models.rules import FingerprintRule, PathRule
+from issues.models.waiting import WaitingEvent
 from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
 
@@ -41,4 +42,5 @@ __all__ = [
     "Outcome",
     "PathRule",
     "SeenEvent",
+    "WaitingEvent",
 ]

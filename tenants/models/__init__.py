@@ -2,6 +2,7 @@ from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
 from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
+from tenants.models.source import SourceRepository
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
 
@@ -15,5 +16,6 @@ __all__ = [
     "Plan",
     "Project",
     "ProjectKey",
+    "SourceRepository",
     "Tenant",
 ]
