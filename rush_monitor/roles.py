@@ -20,6 +20,7 @@ MAINTAINER = Q(
     content_type__model__in=[
         "deadletter",
         "deploy",
+        "detailrule",
         "fingerprintrule",
         "hitrule",
         "pathrule",

@@ -3,15 +3,19 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from time import monotonic
 from urllib.parse import urlsplit
 
+from issues.digest.detail import DetailPolicy
 from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
 from issues.normal_event import NormalEvent
-from tenants.models import Project, ProjectKey
+from releases import seen
+from tenants.models import DetailRule, Project, ProjectKey, Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class ProjectRules:
     grouping_version: str
     fingerprint_rules: Sequence[Rule]
     path_rules: Sequence[tuple[str, float]]
+    detail: DetailPolicy = field(default_factory=DetailPolicy)
 
     def path_weight(self, event: NormalEvent) -> float:
         """The weight of the first path rule that matches, 1.0 where none does."""
@@ -55,6 +60,7 @@ class DigestContext:
     projects: dict[int, ProjectRules] = field(default_factory=dict)
     limits: dict[int, KeyLimit] = field(default_factory=dict)
     public_keys: set[int] = field(default_factory=set)
+    releases: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
 
     def refresh(self) -> None:
         """Read the tables again when the last reading is older than 10 s."""
@@ -62,6 +68,9 @@ class DigestContext:
             return
         rules = list(FingerprintRule.objects.filter(is_active=True))
         paths = list(PathRule.objects.all())
+        details = list(DetailRule.objects.filter(is_active=True))
+        plans = _plans(details)
+        self.releases = {}
         self.projects = {
             project.pk: ProjectRules(
                 project_id=project.pk,
@@ -75,6 +84,11 @@ class DigestContext:
                     for p in paths
                     if p.project_id in (None, project.pk)
                 ],
+                detail=DetailPolicy(
+                    [d.rule() for d in details if d.project_id in (None, project.pk)],
+                    plans,
+                    partial(self._first_seen, project.pk),
+                ),
             )
             for project in Project.objects.all()
         }
@@ -87,9 +101,25 @@ class DigestContext:
         self.public_keys = {key.pk for key in keys if key.is_public}
         self.read_at = monotonic()
 
+    def _first_seen(self, project_id: int, version: str) -> datetime | None:
+        """When the release was first seen, asked once per reading."""
+        key = (project_id, version)
+        if key not in self.releases:
+            self.releases[key] = seen.first_seen(project_id, version)
+        return self.releases[key]
+
     def forget(self) -> None:
         """Read anew at the next batch, as after a rule was changed in this process."""
         self.read_at = float("-inf")
+
+
+def _plans(rules: Sequence[DetailRule]) -> dict[str, int]:
+    """Tenant keys with their plan, of the plans that some rule asks for."""
+    asked = {rule.plan_id for rule in rules if rule.plan_id is not None}
+    if not asked:
+        return {}
+    found = Tenant.objects.filter(plan__in=asked)
+    return dict(found.values_list("key", "plan__pk"))
 
 
 def _parsed(rules: Sequence[FingerprintRule]) -> list[Rule]:

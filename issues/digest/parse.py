@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.detail import apply_detail
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -30,6 +31,7 @@ from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
+from tenants.detail import Rule
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
@@ -55,6 +57,7 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    rule: Rule  # of detail
 
 
 @dataclass(slots=True)
@@ -190,8 +193,9 @@ def _event(
 
 
 def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+    """Group, cut and pack the event, and let go of its tree."""
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
+    rule = apply_detail(event, rules.detail)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
@@ -202,6 +206,7 @@ def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> Rea
         UUID(grouping.hash),
         body,
         row.remote_addr,
+        rule,
     )
 
 
