@@ -7,11 +7,13 @@ from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.sdk_detail import SdkDetailView
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
@@ -73,6 +75,7 @@ api.register("hit-list", HitListViewSet, "hit")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
+api.register("detail-rules", DetailRuleViewSet, "detail-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
@@ -115,6 +118,7 @@ urlpatterns = [
         ),
         name="deploy-rollback",
     ),
+    re_path(r"^api/v1/detail/?$", SdkDetailView.as_view(), name="sdk-detail"),
     path("api/v1/", include(api.urls)),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),

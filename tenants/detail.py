@@ -85,10 +85,19 @@ def applies(rule: Rule, facts: Facts) -> bool:
     """Whether all conditions of the rule hold."""
     return (
         rule.min_level <= facts.level <= rule.max_level
-        and (not rule.environment or matches(rule.environment, facts.environment))
+        and (not rule.tag_key or _tag_holds(rule, facts.tags))
+        and concerns(rule, facts)
+    )
+
+
+def concerns(rule: Rule, facts: Facts) -> bool:
+    """Whether the conditions hold that are the same for all events of a sender:
+    environment, tenant, plan and release age.
+    """
+    return (
+        (not rule.environment or matches(rule.environment, facts.environment))
         and (not rule.tenant or matches(rule.tenant, facts.tenant))
         and (rule.plan_id is None or rule.plan_id == facts.plan_id)
-        and (not rule.tag_key or _tag_holds(rule, facts.tags))
         and (not rule.asks_release_age or _age_holds(rule, facts.release_age))
     )
 

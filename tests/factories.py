@@ -285,3 +285,10 @@ def make_rollback_target(**fields: Any) -> RollbackTarget:
         "url": "https://cd.example.com/rollback",
     }
     return RollbackTarget.objects.create(**{**defaults, **fields})
+
+
+def make_detail_rule(**fields: Any) -> DetailRule:
+    """A rule for every event that leaves what is standard, unless it is told else."""
+    return DetailRule.objects.create(
+        **{"name": f"rule {next(_numbers)}", "detail": "standard", **fields}
+    )

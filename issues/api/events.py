@@ -1,5 +1,6 @@
 """Stored events: listed without their bodies, read one by one with them."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -7,17 +8,19 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.api.fields import LevelField, issue_named
+from issues.digest.detail import read_note
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
 from releases.models import Environment, Release
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
+from tenants.detail import Detail
 from tenants.models import Tenant
 from tenants.pagination import KeysetPagination
 
@@ -44,7 +47,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     tenant = name_of("key")
     tags = serializers.SerializerMethodField()
     has_payload = serializers.BooleanField(
-        help_text="False where a rate limit dropped the body."
+        help_text="False where the body was dropped."
     )
 
     class Meta:
@@ -75,11 +78,27 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         return dict(tag.partition("=")[::2] for tag in event.tags)
 
 
+class DetailNoteSerializer(serializers.Serializer[Any]):
+    """Which detail rule decided for an event, and what it left out."""
+
+    rule = serializers.IntegerField(help_text="Its id; 0 for a built-in one.")
+    name = serializers.CharField()
+    level = serializers.ChoiceField(choices=[detail.value for detail in Detail])
+    share = serializers.FloatField(help_text="Fraction of bodies that it keeps, 0-1.")
+    left_out = serializers.ListField(child=serializers.CharField())
+
+
 class EventDetailSerializer(EventSerializer):
     payload = serializers.DictField(help_text="The event as cleaned and stored.")
+    detail = serializers.SerializerMethodField(help_text="null without a body.")
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "payload"]
+        fields = [*EventSerializer.Meta.fields, "payload", "detail"]
+
+    @extend_schema_field(DetailNoteSerializer(allow_null=True))
+    def get_detail(self, event: Event) -> dict[str, Any] | None:
+        body = event.payload
+        return asdict(read_note(body, event.level)) if body else None
 
 
 class EventFilters(filters.FilterSet):  # type: ignore[misc]

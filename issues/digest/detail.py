@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from issues.digest.cutting import cut
 from issues.digest.resolve import LEVELS
@@ -78,3 +79,34 @@ def apply_detail(event: NormalEvent, policy: DetailPolicy) -> Rule:
             note["left_out"] = left_out
         event.body.setdefault("_rush", {})["detail"] = note
     return rule
+
+
+@dataclass(frozen=True, slots=True)
+class DetailNote:
+    """Which rule decided for a stored event, and what it left out, in words.
+
+    ``rule`` is 0 for a built-in one; ``share`` is the fraction of bodies it keeps.
+    """
+
+    rule: int
+    name: str
+    level: str
+    share: float
+    left_out: list[str]
+
+
+def read_note(body: Mapping[str, Any], level: int) -> DetailNote:
+    """The note of a stored body, whatever its shape, of an event of this level."""
+    rush = body.get("_rush")
+    note = rush.get("detail") if isinstance(rush, dict) else None
+    if not isinstance(note, dict):
+        rule = choose((), Facts(level))
+        return DetailNote(0, rule.name, rule.detail.value, 1.0, [])
+    rule_id, share, left = note.get("rule"), note.get("share"), note.get("left_out")
+    return DetailNote(
+        rule=rule_id if isinstance(rule_id, int) else 0,
+        name=str(note.get("name", "")),
+        level=str(note.get("level", "")),
+        share=float(share) if isinstance(share, int | float) else 1.0,
+        left_out=[str(part) for part in left] if isinstance(left, list) else [],
+    )

@@ -4,6 +4,8 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
+import tenants.models.detail
+
 
 class Migration(migrations.Migration):
 
@@ -17,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
-                ('position', models.IntegerField(default=0, help_text='The first rule in this order that matches decides.')),
+                ('position', models.IntegerField(default=tenants.models.detail.last_position, help_text='The first rule in this order that matches decides.')),
                 ('is_active', models.BooleanField(default=True)),
                 ('environment', models.CharField(blank=True, help_text='Such as staging or preview-*', max_length=64)),
                 ('min_level', models.SmallIntegerField(choices=[(10, 'debug'), (20, 'info'), (30, 'warning'), (40, 'error'), (50, 'fatal')], default=10, verbose_name='from level')),

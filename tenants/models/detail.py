@@ -12,6 +12,12 @@ from tenants.models.tenant import Plan
 from tenants.names import tenant_key
 
 
+def last_position() -> int:
+    """Where a new rule stands: after the others."""
+    last = DetailRule.objects.aggregate(last=models.Max("position"))["last"]
+    return (last or 0) + 1
+
+
 class DetailRule(models.Model):
     """One rule of an ordered list; the first that matches an event decides.
 
@@ -20,7 +26,8 @@ class DetailRule(models.Model):
 
     name = models.CharField(max_length=100)
     position = models.IntegerField(
-        default=0, help_text="The first rule in this order that matches decides."
+        default=last_position,
+        help_text="The first rule in this order that matches decides.",
     )
     is_active = models.BooleanField(default=True)
 
@@ -118,6 +125,22 @@ class DetailRule(models.Model):
         self.tenant = tenant_key(self.tenant)
         super().save(*args, **kwargs)
 
+    @property
+    def conditions(self) -> str:
+        """What must hold, in words."""
+        levels = (Level(self.min_level).label, Level(self.max_level).label)
+        told = [
+            str(self.project) if self.project else "",
+            self.environment,
+            _span(*levels),
+            f"tenant {self.tenant}" if self.tenant else "",
+            f"plan {self.plan}" if self.plan else "",
+            f"{self.tag_key}={self.tag_value or '*'}" if self.tag_key else "",
+            f"release < {self.younger_hours} h" if self.younger_hours else "",
+            f"release ≥ {self.older_hours} h" if self.older_hours else "",
+        ]
+        return ", ".join(filter(None, told)) or "every event"
+
     def rule(self) -> Rule:
         """As plain values; its project is the reader's affair."""
         return Rule(
@@ -136,3 +159,11 @@ class DetailRule(models.Model):
             share=self.share,
             cap=self.cap,
         )
+
+
+def _span(first: str, last: str) -> str:
+    if first == last:
+        return f"{first} only"
+    if (first, last) == (Level.DEBUG.label, Level.FATAL.label):
+        return ""
+    return f"{first} to {last}"
