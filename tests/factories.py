@@ -38,7 +38,7 @@ from releases.models import (
 from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
-from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
+from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
 
 _numbers = itertools.count(1)
