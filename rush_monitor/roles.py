@@ -21,6 +21,7 @@ MAINTAINER = Q(
         "artifactbundle",
         "deadletter",
         "deploy",
+        "detailrule",
         "fingerprintrule",
         "hitrule",
         "inboundfilters",

@@ -42,7 +42,7 @@ from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.blobs import write_blob
-from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
+from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
 
 _numbers = itertools.count(1)
@@ -323,4 +323,11 @@ def make_artifact(
         stored=stored,
         url=url,
         **{"kind": kind, **fields},
+    )
+
+
+def make_detail_rule(**fields: Any) -> DetailRule:
+    """A rule for every event that leaves what is standard, unless it is told else."""
+    return DetailRule.objects.create(
+        **{"name": f"rule {next(_numbers)}", "detail": "standard", **fields}
     )

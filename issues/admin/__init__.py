@@ -2,6 +2,7 @@
 
 from issues.admin import (
     dead_letters,
+    detail_rules,
     event_page,
     hit_list,
     inbound_filters,
@@ -13,6 +14,7 @@ from issues.admin import (
 
 __all__ = [
     "dead_letters",
+    "detail_rules",
     "event_page",
     "hit_list",
     "inbound_filters",

@@ -19,6 +19,7 @@ from django.utils import timezone
 from issues import event_queries, queries
 from issues.admin import payload, stacktrace
 from issues.admin.issue_filters import ANY, PERIODS, LocalDateTime
+from issues.digest.detail import read_note
 from issues.event_queries import EventFilter
 from issues.models import Event, Issue
 from issues.search import as_event_id
@@ -64,6 +65,7 @@ def event_context(event: Event, blamed_id: int | None = None) -> dict[str, Any]:
         "contexts": payload.contexts(body),
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
+        "detail": read_note(body, event.level) if body else None,
     }
 
 

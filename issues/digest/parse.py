@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.detail import apply_detail
 from issues.digest.inbound import filter_of_event, filter_of_sender
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
@@ -32,6 +33,7 @@ from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
+from tenants.detail import Rule
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
@@ -57,6 +59,7 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    rule: Rule  # of detail
     awaited: list[Script]  # scripts whose source map may still come
 
 
@@ -241,13 +244,14 @@ def _event(
 def _ready(
     row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, look: Look
 ) -> ReadyEvent | FilteredEvent:
-    """Filter, symbolicate, group and pack the event, and let go of its tree."""
+    """Filter, symbolicate, group, cut and pack the event, and let go of its tree."""
     name = filter_of_event(event, rules.inbound, row.remote_addr, row.user_agent)
     if name:
         event.body, event.exceptions, event.threads_frames = {}, [], []
         return FilteredEvent(event, row.project_id, row.key_id, name)
     awaited = symbolicate(event, row.project_id, look)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
+    rule = apply_detail(event, rules.detail)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
@@ -258,6 +262,7 @@ def _ready(
         UUID(grouping.hash),
         body,
         row.remote_addr,
+        rule,
         awaited,
     )
 

@@ -84,7 +84,7 @@ def note(items: Sequence[GroupedEvent], room: Room) -> None:
     wanted = [
         (item, script, file_of(script, item.event.release, item.event.dist))
         for item in items
-        if item.kept
+        if not item.dropped
         for script in item.awaited
         if len(script.url) <= URL_CHARACTERS
     ]

@@ -109,9 +109,9 @@ class Outcome(models.Model):
     """What was not stored, by minute: refused, discarded, or dropped by the client.
 
     ``reason`` is ``unsupported`` (a kind that is not kept), ``duplicate``,
-    ``rate_limit`` (counted, body dropped), ``inbox_full`` (refused with 429),
-    ``invalid``, ``filtered:<name>`` by a project's inbound filter, or
-    ``client:<reason>`` from a client report.
+    ``rate_limit``, ``detail_rule`` or ``detail_cap`` (counted, body dropped),
+    ``inbox_full`` (refused with 429), ``invalid``, ``filtered:<name>`` by a project's
+    inbound filter, or ``client:<reason>`` from a client report.
     """
 
     pk = models.CompositePrimaryKey(

@@ -1,5 +1,6 @@
 from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
+from tenants.models.detail import DetailRule
 from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
 from tenants.models.source import SourceRepository
@@ -12,6 +13,7 @@ __all__ = [
     "Blob",
     "Filter",
     "InboundFilters",
+    "DetailRule",
     "KeyMinute",
     "Plan",
     "Project",
