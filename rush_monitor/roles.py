@@ -28,6 +28,7 @@ MAINTAINER = Q(
         "projectkey",
         "release",
         "rollbacktarget",
+        "scrubrule",
         "tenant",
         "threshold",
     ],

@@ -1,6 +1,7 @@
 from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
 from tenants.models.project import KeyMinute, Project, ProjectKey
+from tenants.models.scrubbing import ScrubRule
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
 
@@ -12,5 +13,6 @@ __all__ = [
     "Plan",
     "Project",
     "ProjectKey",
+    "ScrubRule",
     "Tenant",
 ]
