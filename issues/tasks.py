@@ -13,6 +13,7 @@ from django.utils import timezone
 from issues import evidence, hitlist, retention, scoring, suspects, workflow
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.disk import disk_use
+from issues.failures import told
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -37,7 +38,7 @@ def digest() -> None:
     try:
         result, empty = drain(_digest, SLICE_SECONDS)
     except OPERATIONAL as error:
-        logger.warning("digest waits for the database: %s", error)
+        logger.warning("digest waits for the database: %s", told(error))
         _digest.close()
         digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
         return

@@ -11,6 +11,8 @@ from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
 from issues.normal_event import NormalEvent
+from issues.scrub_policies import policies
+from issues.scrubbing import Scrubber, scrubber_of
 from tenants.models import Project, ProjectKey
 
 logger = logging.getLogger(__name__)
@@ -35,12 +37,13 @@ class ProjectRules:
     grouping_version: str
     fingerprint_rules: Sequence[Rule]
     path_rules: Sequence[tuple[str, float]]
+    scrubber: Scrubber
 
     def path_weight(self, event: NormalEvent) -> float:
         """The weight of the first path rule that matches, 1.0 where none does."""
         if not self.path_rules:
             return 1.0
-        path = urlsplit(event.url).path if event.url else ""
+        path = _path(event.url)
         for pattern, weight in self.path_rules:
             if fnmatchcase(event.transaction, pattern) or fnmatchcase(path, pattern):
                 return weight
@@ -62,6 +65,8 @@ class DigestContext:
             return
         rules = list(FingerprintRule.objects.filter(is_active=True))
         paths = list(PathRule.objects.all())
+        projects = list(Project.objects.all())
+        scrubbing = policies(projects)
         self.projects = {
             project.pk: ProjectRules(
                 project_id=project.pk,
@@ -75,8 +80,9 @@ class DigestContext:
                     for p in paths
                     if p.project_id in (None, project.pk)
                 ],
+                scrubber=scrubber_of(scrubbing[project.pk]),
             )
-            for project in Project.objects.all()
+            for project in projects
         }
         keys = list(ProjectKey.objects.exclude(rate_limit_count=None, is_public=False))
         self.limits = {
@@ -90,6 +96,14 @@ class DigestContext:
     def forget(self) -> None:
         """Read anew at the next batch, as after a rule was changed in this process."""
         self.read_at = float("-inf")
+
+
+def _path(url: str) -> str:
+    """The path of an address, which clients may have written as they like."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _parsed(rules: Sequence[FingerprintRule]) -> list[Rule]:

@@ -30,6 +30,8 @@ from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
+from issues.scrubbing import FILTERED, holds_token, scrub_event
+from issues.sealed_envelopes import unseal_envelope
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
@@ -58,6 +60,21 @@ class ReadyEvent:
 
 
 @dataclass(slots=True)
+class Arrived:
+    """An envelope as it was accepted: what the connection told, and the body."""
+
+    kind: str
+    project_id: int
+    key_id: int
+    received: datetime
+    remote_addr: str
+    user_agent: str
+    query: str
+    from_page: bool  # a browser sent it
+    body: bytes
+
+
+@dataclass(slots=True)
 class Parcel:
     """What one envelope holds, readable and of the right types."""
 
@@ -73,46 +90,64 @@ class Parcel:
 
 
 def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
-    body = _decompressor.decompress(row.body)
-    parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
-    if row.kind == "envelope":
-        _open_items(parcel, row, body, rules)
-    elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules))
+    """Read a claimed envelope.
+
+    Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
+    """
+    sent = _unsealed(row)
+    parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
+    if sent.kind == "envelope":
+        _open_items(parcel, sent, rules)
+    elif sent.kind == "store":
+        parcel.events.append(_event(sent, sent.body, "", None, rules))
     else:
         events = event_from_security_report(
-            body,
-            query=row.query,
-            received=row.received,
-            remote_addr=row.remote_addr,
-            user_agent=row.user_agent,
+            sent.body,
+            query=sent.query,
+            received=sent.received,
+            remote_addr=sent.remote_addr,
+            user_agent=sent.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules) for event in events]
+        parcel.events += [_ready(sent, event, rules) for event in events]
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
-def _open_items(
-    parcel: Parcel, row: ClaimedEnvelope, body: bytes, rules: ProjectRules
-) -> None:
+def _unsealed(row: ClaimedEnvelope) -> Arrived:
+    sender, packed = unseal_envelope(row.body)
+    return Arrived(
+        row.kind,
+        row.project_id,
+        row.key_id,
+        row.received,
+        sender.remote_addr,
+        sender.user_agent,
+        sender.query,
+        bool(sender.origin),
+        _decompressor.decompress(packed),
+    )
+
+
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules) -> None:
+    body = sent.body
     envelope = frame(body)
     header = envelope.header
-    clock = Clock(row.received, parse_time(header.get("sent_at")))
+    clock = Clock(sent.received, parse_time(header.get("sent_at")))
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules)
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+    _hide_secret_names(parcel)
 
 
 def _count_item(
@@ -171,7 +206,7 @@ def _count_members(parcel: Parcel, spans: Any, segments: int) -> None:
 
 
 def _event(
-    row: ClaimedEnvelope,
+    sent: Arrived,
     payload: bytes,
     event_id: str,
     sent_at: datetime | None,
@@ -181,28 +216,38 @@ def _event(
         payload,
         header_event_id=event_id,
         sent_at=sent_at,
-        received=row.received,
-        remote_addr=row.remote_addr,
-        user_agent=row.user_agent,
+        received=sent.received,
+        remote_addr=sent.remote_addr,
+        user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules)
+    return _ready(sent, event, rules)
 
 
-def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+def _ready(sent: Arrived, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
+    """Scrub, group and pack the event, and let go of its tree."""
+    scrub_event(event, rules.scrubber, sent.remote_addr)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
         event,
-        row.project_id,
-        row.key_id,
+        sent.project_id,
+        sent.key_id,
         grouping,
         UUID(grouping.hash),
         body,
-        row.remote_addr,
+        sent.remote_addr,
     )
+
+
+def _hide_secret_names(parcel: Parcel) -> None:
+    """Names become rows that outlive every event: none may be a token."""
+    for told in (*parcel.sessions, *parcel.buckets, *parcel.requests):
+        if holds_token(told.release):
+            told.release = FILTERED
+        if holds_token(told.environment):
+            told.environment = FILTERED
 
 
 def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
@@ -223,6 +268,8 @@ def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
             and isinstance(quantity, int)
             and 0 < quantity <= MAX_REPORTED
         ):
+            kind = FILTERED if holds_token(kind) else kind
+            reason = FILTERED if holds_token(reason) else reason
             parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
             invalid -= 1
     return invalid

@@ -203,7 +203,6 @@ def _read_again(event: NormalEvent, run: Run) -> None:
         tags = event.tags
         _scrub_but_tenant(tags, tags, run, "tags")
     event.tags = dict(tags)
-    event.tenant = "" if holds_token(event.tenant) else event.tenant
     for name in ("browser", "os", "sdk"):
         setattr(event, name, run.text(getattr(event, name), name, level=Level.TOKENS))
     _read_exceptions_again(event, run)

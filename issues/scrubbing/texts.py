@@ -75,7 +75,11 @@ def _by_form(raw: bytes, scrubber: Scrubber, level: Level) -> _Text:
     return text
 
 
-@lru_cache(maxsize=4096)
 def holds_token(name: str) -> bool:
     """Whether a name that clients tell, such as a release or a tenant, is a secret."""
+    return _holds_token(name[:500])
+
+
+@lru_cache(maxsize=4096)
+def _holds_token(name: str) -> bool:
     return bool(scrub_text(name, scrubber_of(Policy()), Level.TOKENS)[1])
