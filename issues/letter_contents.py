@@ -1,8 +1,8 @@
 """What may be shown of a dead letter: its parts, scrubbed, or only their shape.
 
-A dead letter was never scrubbed. What can be read as JSON is scrubbed for showing, by the
-rules of its project; of all else there is the shape: punctuation as it is, each letter
-as x, each digit as 0. So one sees where the JSON breaks, but no value.
+A dead letter was never scrubbed. What can be read as JSON is scrubbed for showing, by
+the rules of its project; of all else there is the shape: punctuation as it is, each
+letter as x, each digit as 0. So one sees where the JSON breaks, but no value.
 """
 
 import re
@@ -63,7 +63,9 @@ def contents_of(letter: DeadLetter) -> Contents:
         return Contents(sender, [], "The body is over 1 MiB: too large to be shown.")
     if letter.kind == "envelope":
         return Contents(sender, _parts(body, policy))
-    return Contents(sender, [Part(f"{letter.kind}, {len(body):,} bytes", _shown(body, policy))])
+    return Contents(
+        sender, [Part(f"{letter.kind}, {len(body):,} bytes", _shown(body, policy))]
+    )
 
 
 def _policy(project_id: int) -> Policy:

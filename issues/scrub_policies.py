@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from issues.scrubbing import Policy
 from tenants.models import Project, ScrubRule
 from tenants.models.scrubbing import check
@@ -17,14 +19,21 @@ STRICTEST = Policy(addresses=Project.Addresses.OFF, personal=True)
 
 def policies(projects: Iterable[Project]) -> dict[int, Policy]:
     """The policy of each project, by its id."""
-    active = ScrubRule.objects.filter(is_active=True).order_by("pk")
-    rules = [rule for rule in active if _works(rule)]
+    rules = working_rules()
     return {
         project.pk: policy_of(
             project, [r for r in rules if r.project_id in (None, project.pk)]
         )
         for project in projects
     }
+
+
+def working_rules(project_id: int | None = None) -> list[ScrubRule]:
+    """The active rules, of every project or of one."""
+    active = ScrubRule.objects.filter(is_active=True).order_by("pk")
+    if project_id is not None:
+        active = active.filter(Q(project=None) | Q(project=project_id))
+    return [rule for rule in active if _works(rule)]
 
 
 def _works(rule: ScrubRule) -> bool:
@@ -41,7 +50,8 @@ def policy_of(project: Project, rules: Iterable[ScrubRule]) -> Policy:
     """The policy of a project that has these rules, saved or not."""
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for rule in rules:
-        by_kind.setdefault(rule.kind, []).append((f"rule {rule.pk}", rule.value))
+        label = f"rule {rule.pk}" if rule.pk else "this rule"
+        by_kind.setdefault(rule.kind, []).append((label, rule.value))
     return Policy(
         addresses=project.ip_addresses,
         personal=project.scrub_personal_data,

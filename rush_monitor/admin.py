@@ -141,6 +141,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Hit rules", "rule", "issues.hitrule"),
                 _item("Path rules", "alt_route", "issues.pathrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
+                _item("Scrub rules", "visibility_off", "tenants.scrubrule"),
             ],
         },
         {

@@ -309,6 +309,7 @@ SPECTACULAR_SETTINGS = {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",

@@ -7,6 +7,7 @@ from issues.admin import (
     issues,
     releases,
     rules,
+    scrub_rules,
     tenants,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "issues",
     "releases",
     "rules",
+    "scrub_rules",
     "tenants",
 ]

@@ -23,7 +23,7 @@ from issues.event_queries import EventFilter
 from issues.models import Event, Issue
 from issues.search import as_event_id
 from releases.models import Release
-from tenants.audited import ReadOnlyAdmin, row_id
+from tenants.audited import ReadOnlyAdmin, may, row_id
 from tenants.models import Project, Tenant
 
 PER_PAGE = 50
@@ -56,6 +56,7 @@ def event_context(event: Event) -> dict[str, Any]:
         "contexts": payload.contexts(body),
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
+        "scrubbed": payload.scrubbed(body),
     }
 
 
@@ -220,6 +221,7 @@ class EventAdmin(ReadOnlyAdmin):
             **event_context(event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
+            "may_scrub": may(request, "tenants.add_scrubrule"),
             "title": event.title,
             "content_title": f"Event {event.event_id.hex[:8]}",
         }

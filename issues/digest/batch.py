@@ -220,4 +220,3 @@ class Digest:
         if self._partitions_checked != today:
             partitions.ensure_ahead(today)
             self._partitions_checked = today
-

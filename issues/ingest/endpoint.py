@@ -15,8 +15,8 @@ from pathlib import Path
 import zstandard
 from psycopg_pool import AsyncConnectionPool
 
-from issues.ingest import answers
 from issues.failures import trace
+from issues.ingest import answers
 from issues.ingest.admit import Gate, Visit
 from issues.ingest.body import ByteBudget, Hold, read
 from issues.ingest.commit import copy_row, make_durable

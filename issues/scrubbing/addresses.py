@@ -4,22 +4,23 @@ import re
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from issues.scrubbing.names import MAX_NAME, bare
+from issues.scrubbing.names import MAX_NAME, bare, words
 
 # Names under which SDKs, servers and proxies tell a client's address.
-_NAMES = frozenset(
-    "ip ipaddress ipaddr ips remoteaddr remoteaddress remoteip clientip clientaddress"
-    " clientipaddress httpclientip useripaddress userip sourceip hostip"
-    " xforwardedfor forwarded forwardedfor xrealip realip xclientip xremoteip"
+_NAMES = words(
+    "ip ipaddress ipaddr ips remoteaddr remoteaddress remoteip clientip"
+    " clientaddress clientipaddress httpclientip useripaddress userip sourceip"
+    " hostip xforwardedfor forwarded forwardedfor xrealip realip xclientip xremoteip"
     " xremoteaddr cfconnectingip cfconnectingipv6 truecientip trueclientip"
     " fastlyclientip flyclientip xclusterclientip xoriginalforwardedfor"
     " xvercelforwardedfor xenvoyexternaladdress xappengineuserip xazureclientip"
-    " netpeerip netsockpeeraddr networkpeeraddress".split()
+    " netpeerip netsockpeeraddr networkpeeraddress"
 )
 _SEPARATORS = re.compile(r"[-_. ]")
 # Part of the pre-check: what each of the names holds.
 SIGN = (
-    r"(?:ip|addr(?:ess)?|forwarded(?:[-_ ]?for)?|ips|ipv6|_ip_?)\\*[\"']?\]?\s*(?:[:=]|'?,)"
+    r"(?:ips?|ipv6|addr(?:ess)?|forwarded(?:[-_ ]?for)?)"
+    r"\\*[\"']?\]?\s*(?:[:=]|'?,)"
 )
 
 

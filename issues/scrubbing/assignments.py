@@ -17,7 +17,9 @@ from issues.scrubbing.values import MAX_MATCHES, Span, compiled
 WordOf = Callable[[str, bool], str]
 Found = tuple[int, int, str]  # start and end of the value, and the name's word
 
-_ASSIGNED = compiled(r"[A-Za-z_$][\w.\-\[\]$]*\\*[\"'`]?\]?\s*(?:=>|:=|[:=]|%3[aAdD])\s*")
+_ASSIGNED = compiled(
+    r"[A-Za-z_$][\w.\-\[\]$]*\\*[\"'`]?\]?\s*(?:=>|:=|[:=]|%3[aAdD])\s*"
+)
 # What may stand between a name and its value elsewhere.
 _OTHERS = (
     (b"(", compiled(r"\(\s*b?\\*[\"'][\w.-]+\\*[\"']\s*,\s*")),
@@ -43,7 +45,8 @@ _COOKIE = re.compile(rb"([^=;,\s\"']+)=([^;\"']*)")
 # Values that tell nothing: placeholders, constants, what was scrubbed before.
 _EMPTY = re.compile(
     rb"\s*(?:\[filtered.*|\*{3,}|\[?redacted\]?|null|none|nil|undefined|true|false|nan"
-    rb"|%[-#0 +]*[\d.]*[a-z]|%\(\w+\)[a-z]|\$?\{{1,2}\s*[\w.$]*\s*\}{1,2}|x{3,}|=+.*)?\s*\Z",
+    rb"|%[-#0 +]*[\d.]*[a-z]|%\(\w+\)[a-z]|\$?\{{1,2}\s*[\w.$]*\s*\}{1,2}|x{3,}"
+    rb"|=+.*)?\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 # What follows "password:" in the messages of forms, and in code that has types.

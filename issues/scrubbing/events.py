@@ -1,8 +1,8 @@
 """Scrubs an event before anything of it is grouped, counted or stored.
 
-The body is scrubbed part by part, each only where the pre-check finds a sign in it. What
-else is known of the event is then read from the body again, so that titles, tags and
-fingerprints are made of what is left.
+The body is scrubbed part by part, each only where the pre-check finds a sign in it.
+What else is known of the event is then read from the body again, so that titles, tags
+and fingerprints are made of what is left.
 """
 
 from collections import Counter
@@ -12,20 +12,22 @@ from issues.clean import any_text, encode
 from issues.normal_event import Frame, NormalEvent
 from issues.scrubbing.addresses import truncated
 from issues.scrubbing.identity import identity_after
-from issues.scrubbing.run import FILTERED, Run
+from issues.scrubbing.names import words
+from issues.scrubbing.run import Run
 from issues.scrubbing.scrubber import OFF, Scrubber
+from issues.scrubbing.text_run import FILTERED
 from issues.scrubbing.texts import Level, holds_token
 
 # Ids, times and what finds source maps: nothing that a client fills freely.
-UNTOUCHED = frozenset(
-    "event_id timestamp start_timestamp received level platform debug_meta type"
-    " version".split()
+UNTOUCHED = words(
+    "event_id timestamp start_timestamp received level platform debug_meta type version"
 )
 # Packages and versions: their names tell of tokens without holding any.
 NAMES_ONLY = frozenset({"sdk", "modules", "release", "dist", "environment"})
+STACKS = frozenset({"exception", "threads"})
 PLACES = frozenset({"filename", "abs_path"})
-CODE_NAMES = frozenset(
-    "function raw_function module package platform symbol instruction_addr".split()
+CODE_NAMES = words(
+    "function raw_function module package platform symbol instruction_addr"
 )
 CODE_LINES = frozenset({"context_line", "pre_context", "post_context"})
 FRAME_TEXTS = ("function", "module", "filename", "abs_path", "context_line")
@@ -36,8 +38,8 @@ SHORTEST_PARAMETER = 3
 def scrub_event(event: NormalEvent, scrubber: Scrubber, remote_addr: str) -> Run | None:
     """Take the secrets out of the event and its body, and note there where they were.
 
-    ``remote_addr`` is the sender's: where the policy hides addresses, it goes from every
-    text. None where nothing had to be looked at.
+    ``remote_addr`` is the sender's: where the policy hides addresses, it goes from
+    every text. None where nothing had to be looked at.
     """
     body = event.body
     run = Run(scrubber, _addresses(body, scrubber, remote_addr))
@@ -46,22 +48,29 @@ def scrub_event(event: NormalEvent, scrubber: Scrubber, remote_addr: str) -> Run
     user = dict(body.get("user") or {})
     scrub_body(body, run)
     _read_again(event, run)
-    event.user = identity_after(event.user, user, body.get("user") or {}, scrubber.policy)
+    event.user = identity_after(
+        event.user, user, body.get("user") or {}, scrubber.policy
+    )
     if run.count:
         _report(event, run)
     return run
 
 
 def scrub_body(body: dict[str, Any], run: Run) -> None:
-    """Take the secrets out of an event's body, in place."""
+    """Take the secrets out of an event's body, in place.
+
+    ``body`` was normalised, today or by the rules of another day.
+    """
     for name, value in body.items():
         if name in UNTOUCHED or not value or not run.may_touch(encode({name: value})):
             continue
-        if name in ("exception", "threads"):
-            for number, entry in enumerate(value["values"]):
-                _scrub_thread(entry, run, f"{name}[{number}]")
-        elif name == "breadcrumbs":
-            _scrub_each(value["values"], run, name)
+        values = value.get("values") if type(value) is dict else None
+        if name in STACKS and type(values) is list:
+            for number, entry in enumerate(values):
+                if type(entry) is dict:
+                    _scrub_thread(entry, run, f"{name}[{number}]")
+        elif name == "breadcrumbs" and type(values) is list:
+            _scrub_each(values, run, name)
         else:
             body[name] = _scrub_part(name, value, run)
 
@@ -85,20 +94,22 @@ def _scrub_part(name: str, value: Any, run: Run) -> Any:
     if name in NAMES_ONLY:
         is_safe = not run.scrubber.may_hold_token(encode(value))
         return value if is_safe else _names_only(value, run, name)
-    if name == "tags":
-        _scrub_but_tenant(value, value, run, name)
-    elif name == "contexts":
-        attributes = (value.get("trace") or {}).get("data")
-        if type(attributes) is not dict:
-            attributes = {}
-        _scrub_but_tenant(value, attributes, run, name)
-    elif name == "logentry":
-        _scrub_message(value, run)
-    else:
+    if type(value) is dict:
+        if name == "tags":
+            _scrub_but_tenant(value, value, run, name)
+            return value
+        if name == "contexts":
+            trace = value.get("trace")
+            attributes = trace.get("data") if type(trace) is dict else None
+            is_object = type(attributes) is dict
+            _scrub_but_tenant(value, attributes if is_object else {}, run, name)
+            return value
+        if name == "logentry":
+            _scrub_message(value, run)
+            return value
         if name == "user" and run.scrubber.policy.personal:
             _hide_names(value, run)
-        return run.member(name, value, "")
-    return value
+    return run.member(name, value, "")
 
 
 def _scrub_each(values: list[Any], run: Run, path: str) -> None:
@@ -115,7 +126,8 @@ def _scrub_thread(entry: dict[str, Any], run: Run, path: str) -> None:
     if stacktrace is None:
         return
     entry["stacktrace"] = stacktrace
-    for number, frame in enumerate(stacktrace.get("frames", ())):
+    frames = stacktrace.get("frames") if type(stacktrace) is dict else None
+    for number, frame in enumerate(frames or ()):
         if run.may_touch(encode(frame)):
             _scrub_frame(frame, run, f"{path}.frames[{number}]")
 
@@ -158,10 +170,10 @@ def _scrub_but_tenant(
     named = {name: attributes.pop(name) for name in names}
     run.tree(part, path)
     for name, value in named.items():
-        if type(value) is str and holds_token(value):
+        is_token = type(value) is str and holds_token(value)
+        if is_token:
             run.record(f"{path}.{name}", "token")
-            value = FILTERED
-        attributes[name] = value
+        attributes[name] = FILTERED if is_token else value
 
 
 def _scrub_message(entry: dict[str, Any], run: Run) -> None:

@@ -9,6 +9,12 @@ may be looked for anywhere inside a name.
 import re
 from functools import lru_cache
 
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a table of them is written here."""
+    return frozenset(text.split())
+
+
 # Anywhere inside a name. Also part of the pre-check, so without look-around.
 WORDS = (
     *("passw(?:or)?d", "passwort", "pass[-_. ]?(?:phrase|code|key)", "mysql[-_]?pwd"),
@@ -21,17 +27,15 @@ WORDS = (
     "social[-_. ]?security",
 )
 # Whole words of a name, as in "dbPwd", "user_pin" or "otp".
-WHOLE = frozenset(
-    "otp totp pwd pw cvv cvc cvv2 cvc2 ssn iban jwt mfa hmac signature".split()
-)
+WHOLE = words("otp totp pwd pw cvv cvc cvv2 cvc2 ssn iban jwt mfa hmac signature")
 LAST = frozenset({"pass", "pin"})
 # Names that are secrets only as a whole.
 EXACT = frozenset({"sid", "connect.sid", "sig", "phpsessid", "jsessionid", "symfony"})
 # Parameters and cookies by name; elsewhere these words say little.
-COOKIES = frozenset(
+COOKIES = words(
     "session sess _session remember remember_me _vercel_jwt cart cart_sig checkout"
     " secure_customer_sig storefront_digest _shopify_essential _master_udr"
-    " _merchant_marketing".split()
+    " _merchant_marketing"
 )
 COOKIE_HOLDERS = frozenset({"cookie", "cookies", "set-cookie", "http_cookie"})
 MAX_NAME = 200
@@ -45,15 +49,15 @@ _OTHERWISE = {
     "secret": re.compile(r"ar(?:y|iat)", re.IGNORECASE),
 }
 # Last words of names that describe a secret without holding it.
-_DESCRIPTIVE = frozenset(
-    "type types method methods url uri endpoint provider backend backends mode count"
-    " length len size limit expires expiry expiration at ttl enabled required valid"
-    " status policy validators".split()
+_DESCRIPTIVE = words(
+    "type types method methods url uri endpoint provider backend backends mode"
+    " count length len size limit expires expiry expiration at ttl enabled required"
+    " valid status policy validators"
 )
 _SHOPIFY = re.compile(r"x[-_]shopify[-_](.*)")
 # Headers of Shopify that name a shop and an occasion.
-_SHOPIFY_OPEN = frozenset(
-    "topic shop-domain api-version webhook-id event-id triggered-at test name".split()
+_SHOPIFY_OPEN = words(
+    "topic shop-domain api-version webhook-id event-id triggered-at test name"
 )
 _QUOTES = ("'", '"')
 _REPR = re.compile(r"b?(['\"])(.*)\1\Z", re.DOTALL)
@@ -81,17 +85,17 @@ def _secret_word(name: str) -> str:
     if shopify:
         is_open = shopify[1].replace("_", "-") in _SHOPIFY_OPEN
         return "" if is_open else "x-shopify"
-    words = [word.lower() for word in _HUMPS.findall(name)]
-    if not words or words[-1] in _DESCRIPTIVE:
+    parts = [part.lower() for part in _HUMPS.findall(name)]
+    if not parts or parts[-1] in _DESCRIPTIVE:
         return ""
     for found in _WORDS.finditer(name):
         word = found[0].lower()
         otherwise = _OTHERWISE.get(word)
         if otherwise is None or not otherwise.match(name, found.end()):
             return word
-    if words[-1] in LAST:
-        return words[-1]
-    return next((word for word in words if word in WHOLE), "")
+    if parts[-1] in LAST:
+        return parts[-1]
+    return next((part for part in parts if part in WHOLE), "")
 
 
 def parameter_word(name: str) -> str:

@@ -3,23 +3,23 @@
 import re
 from functools import lru_cache
 
-from issues.scrubbing.names import MAX_NAME, bare
+from issues.scrubbing.names import MAX_NAME, bare, words
 
-_LAST = frozenset(
+_LAST = words(
     "email emails mail phone phones mobile telephone fax street city zip zipcode"
     " postcode postal recipient birthday birthdate dob surname firstname lastname"
-    " fullname latitude longitude address1 address2 address3".split()
+    " fullname latitude longitude address1 address2 address3"
 )
-_LAST_TWO = frozenset(
-    "e mail,e mails,phone number,mobile number,first name,last name,full name,given name"
-    ",family name,customer name,recipient name,postal code,zip code,post code"
-    ",tracking url,tracking urls,status url,of birth,address line,address 1,address 2"
-    ",line 1,line 2".split(",")
+_LAST_TWO = words(
+    "e-mail e-mails phone-number mobile-number first-name last-name full-name"
+    " given-name family-name customer-name recipient-name postal-code zip-code post-code"
+    " tracking-url tracking-urls status-url of-birth address-line address-1 address-2"
+    " line-1 line-2"
 )
 # Addresses of machines.
-_NO_POST = frozenset(
-    "ip mac server remote client peer host local bind memory instruction image network"
-    " socket wallet contract".split()
+_NO_POST = words(
+    "ip mac server remote client peer host local bind memory instruction image"
+    " network socket wallet contract"
 )
 _HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Part of the pre-check.
@@ -40,13 +40,13 @@ def personal_word(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _personal_word(name: str) -> str:
-    words = [word.lower() for word in _HUMPS.findall(bare(name))]
-    if not words:
+    parts = [part.lower() for part in _HUMPS.findall(bare(name))]
+    if not parts:
         return ""
-    last = words[-1]
-    if " ".join(words[-2:]) in _LAST_TWO:
-        return " ".join(words[-2:])
-    before = words[-2] if len(words) > 1 else ""
+    last = parts[-1]
+    if "-".join(parts[-2:]) in _LAST_TWO:
+        return " ".join(parts[-2:])
+    before = parts[-2] if len(parts) > 1 else ""
     if last.startswith("address") and before not in _NO_POST:
         return "address"
     return last if last in _LAST else ""

@@ -1,12 +1,11 @@
-"""One project's rules, compiled: which names and texts tell a secret, and a pre-check."""
+"""One project's rules, compiled, with a pre-check for all of them at once."""
 
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from re import IGNORECASE
+from re import IGNORECASE, escape
 from re import Pattern as Regex
 from re import compile as regex
-from re import escape
 from typing import Any
 
 import re2

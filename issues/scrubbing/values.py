@@ -160,7 +160,11 @@ def _card_at(text: bytes, groups: Sequence[Span]) -> Span | None:
 
 
 def _is_fraction(text: bytes, start: int) -> bool:
-    return start > 1 and text[start - 1 : start] == b"." and text[start - 2] in b"0123456789"
+    return (
+        start > 1
+        and text[start - 1 : start] == b"."
+        and text[start - 2] in b"0123456789"
+    )
 
 
 def _iban(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -173,7 +177,12 @@ def _iban(text: bytes, start: int, end: int) -> Sequence[Span]:
 def _ssn(text: bytes, start: int, end: int) -> Sequence[Span]:
     """Areas 000, 666 and from 900 on, groups 00 and 0000 were never given out."""
     area, group, serial = text[start:end].split(b"-")
-    if area in {b"000", b"666"} or area >= b"900" or group == b"00" or serial == b"0000":
+    if (
+        area in {b"000", b"666"}
+        or area >= b"900"
+        or group == b"00"
+        or serial == b"0000"
+    ):
         return ()
     apart = text[start - 1 : start] != b"-" and text[end : end + 1] != b"-"
     return _bounded(text, start, end) if apart else ()

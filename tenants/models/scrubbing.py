@@ -21,8 +21,8 @@ class ScrubRule(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     value = models.CharField(
         max_length=300,
-        help_text="A name with * and ?, such as customer_*, of a key, header, parameter "
-        "or variable, in any case; for a pattern an expression that RE2 reads, such as "
+        help_text="A name with * and ?, such as customer_*, of a key, header, "
+        "parameter or variable, in any case; for a pattern an RE2 expression, such as "
         r"\bPK-\d{6}\b, of which each match goes.",
     )
     note = models.CharField(

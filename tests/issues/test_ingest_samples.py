@@ -107,5 +107,7 @@ def test_origins_and_projects_are_those_of_the_senders(
         (name.partition("/")[0], row.project_id) for name, (_, row) in rows.items()
     }
     assert by_client == {("browser", 2), ("cli", 2), ("node", 3), ("python", 1)}
-    origins = {sender_of(row).origin for name, (_, row) in rows.items() if "browser" in name}
+    origins = {
+        sender_of(row).origin for name, (_, row) in rows.items() if "browser" in name
+    }
     assert "http://track.bella-boutique.example" in origins

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 SECRET = "shpat_" + "0a" * 16
 
 
-def contents(body: bytes, kind: str = "store", sender: Sender | None = None) -> Contents:
+def contents(
+    body: bytes, kind: str = "store", sender: Sender | None = None
+) -> Contents:
     letter = make_dead_letter(make_project(), kind=kind, body=sealed(body, sender))
     return contents_of(DeadLetter.objects.get(pk=letter.pk))
 

@@ -64,6 +64,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/deploys/{id}/finish/", "post"),
         ("/api/v1/traffic/", "post"),
         ("/api/v1/fingerprint-rules/", "post"),
+        ("/api/v1/scrub-rules/", "post"),
+        ("/api/v1/scrub-rules/preview/", "post"),
         ("/api/v1/dead-letters/digest-again/", "post"),
         ("/api/v1/releases/{release_id}/health/", "get"),
     ],
