@@ -67,7 +67,7 @@ def sealed(body: bytes, sender: Sender | None = None) -> bytes:
     return seal_envelope(sender or Sender(), zstandard.compress(body))
 
 
-def unsealed(stored: bytes) -> bytes:
+def unsealed(stored: bytes | memoryview) -> bytes:
     """The body that was sealed."""
     body: bytes = zstandard.decompress(unseal_envelope(bytes(stored))[1])
     return body

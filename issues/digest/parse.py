@@ -243,7 +243,9 @@ def _ready(sent: Arrived, event: NormalEvent, rules: ProjectRules) -> ReadyEvent
 
 def _hide_secret_names(parcel: Parcel) -> None:
     """Names become rows that outlive every event: none may be a token."""
-    for told in (*parcel.sessions, *parcel.buckets, *parcel.requests):
+    tellers: list[SessionState | SessionBucket | RequestSample]
+    tellers = [*parcel.sessions, *parcel.buckets, *parcel.requests]
+    for told in tellers:
         if holds_token(told.release):
             told.release = FILTERED
         if holds_token(told.environment):

@@ -100,9 +100,9 @@ def _scrub_part(name: str, value: Any, run: Run) -> Any:
             return value
         if name == "contexts":
             trace = value.get("trace")
-            attributes = trace.get("data") if type(trace) is dict else None
-            is_object = type(attributes) is dict
-            _scrub_but_tenant(value, attributes if is_object else {}, run, name)
+            attributes = trace.get("data") if type(trace) is dict else {}
+            attributes = attributes if type(attributes) is dict else {}
+            _scrub_but_tenant(value, attributes, run, name)
             return value
         if name == "logentry":
             _scrub_message(value, run)

@@ -66,8 +66,8 @@ _REPR = re.compile(r"b?(['\"])(.*)\1\Z", re.DOTALL)
 def bare(name: str) -> str:
     """The name without what Python's ``repr`` put around it; of a path its end."""
     found = _REPR.match(name[:MAX_NAME])
-    name = found[2] if found else name[:MAX_NAME].strip()
-    return name.rpartition("/")[2]
+    plain: str = found[2] if found else name[:MAX_NAME].strip()
+    return plain.rpartition("/")[2]
 
 
 def secret_word(name: str) -> str:
@@ -89,7 +89,7 @@ def _secret_word(name: str) -> str:
     if not parts or parts[-1] in _DESCRIPTIVE:
         return ""
     for found in _WORDS.finditer(name):
-        word = found[0].lower()
+        word: str = found[0].lower()
         otherwise = _OTHERWISE.get(word)
         if otherwise is None or not otherwise.match(name, found.end()):
             return word

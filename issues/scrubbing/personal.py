@@ -12,9 +12,9 @@ _LAST = words(
 )
 _LAST_TWO = words(
     "e-mail e-mails phone-number mobile-number first-name last-name full-name"
-    " given-name family-name customer-name recipient-name postal-code zip-code post-code"
-    " tracking-url tracking-urls status-url of-birth address-line address-1 address-2"
-    " line-1 line-2"
+    " given-name family-name customer-name recipient-name postal-code zip-code"
+    " post-code tracking-url tracking-urls status-url of-birth address-line address-1"
+    " address-2 line-1 line-2"
 )
 # Addresses of machines.
 _NO_POST = words(
