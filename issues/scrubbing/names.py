@@ -85,7 +85,7 @@ def _secret_word(name: str) -> str:
     if shopify:
         is_open = shopify[1].replace("_", "-") in _SHOPIFY_OPEN
         return "" if is_open else "x-shopify"
-    parts = [part.lower() for part in _HUMPS.findall(name)]
+    parts: list[str] = [part.lower() for part in _HUMPS.findall(name)]
     if not parts or parts[-1] in _DESCRIPTIVE:
         return ""
     for found in _WORDS.finditer(name):
