@@ -15,6 +15,7 @@ from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
+from issues.failures import told
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -41,7 +42,7 @@ def digest() -> None:
     try:
         result, empty = drain(_digest, SLICE_SECONDS)
     except OPERATIONAL as error:
-        logger.warning("digest waits for the database: %s", error)
+        logger.warning("digest waits for the database: %s", told(error))
         _digest.close()
         digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
         return

@@ -148,6 +148,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Detail rules", "tune", "tenants.detailrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
                 _item("Inbound filters", "filter_list", "tenants.inboundfilters"),
+                _item("Scrub rules", "visibility_off", "tenants.scrubrule"),
             ],
         },
         {

@@ -32,6 +32,7 @@ MAINTAINER = Q(
         "release",
         "rollbacktarget",
         "sourcerepository",
+        "scrubrule",
         "tenant",
         "threshold",
     ],

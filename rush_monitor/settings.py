@@ -324,6 +324,7 @@ SPECTACULAR_SETTINGS = {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",

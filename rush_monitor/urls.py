@@ -14,6 +14,7 @@ from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.scrub_rules import ScrubRuleViewSet
 from issues.api.sdk_detail import SdkDetailView
 from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
@@ -91,6 +92,7 @@ api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
 api.register("detail-rules", DetailRuleViewSet, "detail-rule")
+api.register("scrub-rules", ScrubRuleViewSet, "scrub-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 

@@ -23,6 +23,7 @@ from issues.models import (
     IssueTenant,
     Level,
 )
+from issues.sealed_envelopes import Sender
 from releases.models import (
     Artifact,
     ArtifactBundle,
@@ -44,6 +45,7 @@ from tenants.audit import Actor
 from tenants.blobs import write_blob
 from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
+from tests.envelopes import sealed
 
 _numbers = itertools.count(1)
 
@@ -254,12 +256,8 @@ def make_dead_letter(project: Project, **fields: Any) -> DeadLetter:
         "key_id": 1,
         "kind": "store",
         "received": timezone.now() - timedelta(minutes=5),
-        "remote_addr": "192.0.2.1",
-        "user_agent": "sentry.python/2",
-        "origin": "",
-        "query": "",
         "size": 2,
-        "body": b"{}",
+        "body": sealed(b"{}", Sender("192.0.2.1", "sentry.python/2")),
         "attempts": 1,
         "error": "ValueError: no",
     }

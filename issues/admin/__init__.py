@@ -9,6 +9,7 @@ from issues.admin import (
     issues,
     releases,
     rules,
+    scrub_rules,
     tenants,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "issues",
     "releases",
     "rules",
+    "scrub_rules",
     "tenants",
 ]

@@ -26,7 +26,7 @@ from issues.search import as_event_id
 from issues.source_links import links_of
 from issues.suspects import commits_behind
 from releases.models import Release
-from tenants.audited import ReadOnlyAdmin, row_id
+from tenants.audited import ReadOnlyAdmin, may, row_id
 from tenants.models import Project, Tenant
 
 PER_PAGE = 50
@@ -66,6 +66,7 @@ def event_context(event: Event, blamed_id: int | None = None) -> dict[str, Any]:
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
         "detail": read_note(body, event.level) if body else None,
+        "scrubbed": payload.scrubbed(body),
     }
 
 
@@ -230,6 +231,7 @@ class EventAdmin(ReadOnlyAdmin):
             **event_context(event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
+            "may_scrub": may(request, "tenants.add_scrubrule"),
             "title": event.title,
             "content_title": f"Event {event.event_id.hex[:8]}",
         }

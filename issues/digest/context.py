@@ -15,6 +15,8 @@ from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
 from issues.normal_event import NormalEvent
+from issues.scrub_policies import policies
+from issues.scrubbing import Scrubber, scrubber_of
 from releases import seen
 from tenants.models import DetailRule, InboundFilters, Project, ProjectKey, Tenant
 from tenants.patterns import PatternError
@@ -42,13 +44,14 @@ class ProjectRules:
     fingerprint_rules: Sequence[Rule]
     path_rules: Sequence[tuple[str, float]]
     inbound: InboundRules
+    scrubber: Scrubber
     detail: DetailPolicy = field(default_factory=DetailPolicy)
 
     def path_weight(self, event: NormalEvent) -> float:
         """The weight of the first path rule that matches, 1.0 where none does."""
         if not self.path_rules:
             return 1.0
-        path = urlsplit(event.url).path if event.url else ""
+        path = _path(event.url)
         for pattern, weight in self.path_rules:
             if fnmatchcase(event.transaction, pattern) or fnmatchcase(path, pattern):
                 return weight
@@ -74,6 +77,8 @@ class DigestContext:
         details = list(DetailRule.objects.filter(is_active=True))
         plans = _plans(details)
         self.releases = {}
+        projects = list(Project.objects.select_related("inbound_filters"))
+        scrubbing = policies(projects)
         self.projects = {
             project.pk: ProjectRules(
                 project_id=project.pk,
@@ -88,13 +93,14 @@ class DigestContext:
                     if p.project_id in (None, project.pk)
                 ],
                 inbound=_filters(project),
+                scrubber=scrubber_of(scrubbing[project.pk]),
                 detail=DetailPolicy(
                     [d.rule() for d in details if d.project_id in (None, project.pk)],
                     plans,
                     partial(self._first_seen, project.pk),
                 ),
             )
-            for project in Project.objects.select_related("inbound_filters")
+            for project in projects
         }
         keys = list(ProjectKey.objects.exclude(rate_limit_count=None, is_public=False))
         self.limits = {
@@ -127,6 +133,14 @@ def _filters(project: Project) -> InboundRules:
     except PatternError as error:
         logger.error("project %s is not filtered: %s", project.pk, error)
         return InboundRules.off()
+
+
+def _path(url: str) -> str:
+    """The path of an address, which clients may have written as they like."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _plans(rules: Sequence[DetailRule]) -> dict[str, int]:

@@ -18,18 +18,14 @@ class EnvelopeKind(models.TextChoices):
 
 
 class StoredEnvelope(models.Model):
-    """A request body with what the connection told; ``body`` is zstd."""
+    """A request body, zstd, and what the connection told, sealed: not scrubbed yet."""
 
     project_id = models.BigIntegerField()
     key_id = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=EnvelopeKind.choices)
     received = models.DateTimeField()
-    remote_addr = models.CharField(max_length=45)
-    user_agent = models.CharField(max_length=512)
-    origin = models.CharField(max_length=255)
-    query = models.CharField(max_length=2048)
     size = models.IntegerField()  # bytes before compression
-    body = models.BinaryField()
+    body = models.BinaryField()  # see sealed_envelopes
     attempts = models.SmallIntegerField(db_default=0)  # times it was a dead letter
 
     class Meta:
@@ -41,17 +37,13 @@ class StoredEnvelope(models.Model):
 
 @dataclass(slots=True)
 class ClaimedEnvelope:
-    """A row of the inbox; ``body`` is still compressed."""
+    """A row of the inbox; ``body`` is still sealed."""
 
     id: int
     project_id: int
     key_id: int
     kind: str
     received: datetime
-    remote_addr: str
-    user_agent: str
-    origin: str
-    query: str
     size: int
     body: bytes
     attempts: int

@@ -3,6 +3,7 @@ from tenants.models.blob import Blob
 from tenants.models.detail import DetailRule
 from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
+from tenants.models.scrubbing import ScrubRule
 from tenants.models.source import SourceRepository
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
@@ -19,5 +20,6 @@ __all__ = [
     "Project",
     "ProjectKey",
     "SourceRepository",
+    "ScrubRule",
     "Tenant",
 ]
