@@ -25,7 +25,7 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
-from issues.digest.symbolicate import Look, Script, symbolicate
+from issues.digest.symbolicate import Maps, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
@@ -74,17 +74,17 @@ class Parcel:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
     """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot.
 
-    ``look`` tells where minified JavaScript stands in the source.
+    ``maps`` tell where minified JavaScript stands in the source.
     """
     body = _decompressor.decompress(row.body)
     parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
     if row.kind == "envelope":
-        _open_items(parcel, row, body, rules, look)
+        _open_items(parcel, row, body, rules, maps)
     elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules, look))
+        parcel.events.append(_event(row, body, "", None, rules, maps))
     else:
         events = event_from_security_report(
             body,
@@ -94,7 +94,7 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parc
             user_agent=row.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules, look) for event in events]
+        parcel.events += [_ready(row, event, rules, maps) for event in events]
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
@@ -105,7 +105,7 @@ def _open_items(
     row: ClaimedEnvelope,
     body: bytes,
     rules: ProjectRules,
-    look: Look,
+    maps: Maps,
 ) -> None:
     envelope = frame(body)
     header = envelope.header
@@ -116,7 +116,7 @@ def _open_items(
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules, look)
+                _event(row, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
@@ -185,7 +185,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-    look: Look,
+    maps: Maps,
 ) -> ReadyEvent:
     event = normalise(
         payload,
@@ -196,14 +196,14 @@ def _event(
         user_agent=row.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules, look)
+    return _ready(row, event, rules, maps)
 
 
 def _ready(
-    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, look: Look
+    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, maps: Maps
 ) -> ReadyEvent:
     """Symbolicate, group and pack the event, and let go of its tree."""
-    awaited = symbolicate(event, row.project_id, look)
+    awaited = symbolicate(event, row.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
