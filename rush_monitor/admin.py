@@ -129,6 +129,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Deploys", "rocket_launch", "releases.deploy"),
                 _item("Releases", "inventory_2", "releases.release"),
+                _item("Source maps", "map", "releases.artifactbundle"),
                 _item("Environments", "dns", "releases.environment"),
                 _item("Thresholds", "speed", "releases.threshold"),
                 _item("Rollbacks", "undo", "releases.rollback"),

@@ -320,10 +320,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "ArtifactStateEnum": "releases.models.ArtifactBundle.State",
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
         "ResolutionEnum": "issues.models.Issue.Resolution",
+        "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",
     },
@@ -393,5 +395,9 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "botocore": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }

@@ -12,6 +12,7 @@ from issues.api.hits import HitListViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
@@ -65,6 +66,10 @@ api.register(
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
 api.register("releases", ReleaseViewSet, "release")
+api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
+api.register(
+    r"artifact-bundles/(?P<bundle_id>\d{1,18})/files", ArtifactViewSet, "artifact"
+)
 api.register("environments", EnvironmentViewSet, "environment")
 api.register("deploys", DeployViewSet, "deploy")
 api.register(

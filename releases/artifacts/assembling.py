@@ -65,7 +65,8 @@ def _next() -> ArtifactBundle | None:
 def assemble(bundle: ArtifactBundle) -> bool:
     """Make a bundle ready, or note why it cannot be; False when it is tried again."""
     if bundle.attempts >= MOST_ATTEMPTS:
-        _note(bundle, State.ERROR, f"Given up after {MOST_ATTEMPTS} attempts.")
+        told = f"The process that unpacked it ended {MOST_ATTEMPTS} times."
+        _note(bundle, State.ERROR, f"{told} Upload it again.")
         return True
     ArtifactBundle.objects.filter(pk=bundle.pk).update(attempts=F("attempts") + 1)
     _note(bundle, State.ASSEMBLING, "")
@@ -78,7 +79,7 @@ def assemble(bundle: ArtifactBundle) -> bool:
         # The database, the storage, or a fault of ours.
         logger.exception("the artifact bundle %s could not be assembled", bundle.pk)
         last = bundle.attempts + 1 >= MOST_ATTEMPTS
-        told = f"The server could not keep it ({type(error).__name__})."
+        told = f"The server could not keep it ({type(error).__name__}); see its log."
         _note(bundle, State.ERROR if last else State.CREATED, told)
         return last
     return True
@@ -189,9 +190,9 @@ def _kind(entry: Entry) -> Artifact.Kind:
 
 def _finish(bundle: ArtifactBundle, rows: list[Artifact], size: int) -> None:
     """Show the files to the look-up, and wake who waits for them."""
-    # One that died after this, or was deleted since, must leave no second copy.
-    kept = ArtifactBundle.objects.filter(pk=bundle.pk).select_for_update()
-    if not kept.exclude(state=State.OK).exists():
+    kept = ArtifactBundle.objects.filter(pk=bundle.pk)
+    # It may have been deleted meanwhile.
+    if kept.select_for_update().first() is None:
         return
     Artifact.objects.bulk_create(rows, batch_size=ROWS)
     kept.update(

@@ -41,13 +41,15 @@ def keep(folder: str, contents: Sequence[bytes]) -> list[int]:
         unique_fields=["name"],
         update_fields=["touched"],
     )
-    rows = list(StoredFile.objects.filter(name__in=data))
+    rows = list(StoredFile.objects.filter(name__in=data).order_by("name"))
     unwritten = [row for row in rows if not row.written]
-    for row in unwritten:
-        # Over what a writer may have left that was killed half-way.
-        storages["blobs"].save(row.name, BytesIO(data[row.name]))
-    ids = [row.pk for row in unwritten]
-    if ids:
+    # Where the storage is the database, they are committed at once; where it is not,
+    # the transaction begins when all are written.
+    with transaction.atomic():
+        for row in unwritten:
+            # Over what a writer may have left that was killed half-way.
+            storages["blobs"].save(row.name, BytesIO(data[row.name]))
+        ids = [row.pk for row in unwritten]
         StoredFile.objects.filter(pk__in=ids).update(written=True)
     by_name = {row.name: row.pk for row in rows}
     return [by_name[name] for name in names]
@@ -75,31 +77,33 @@ def missing_parts(checksums: Iterable[str]) -> list[str]:
 
 def delete_unused(now: datetime, seconds: float) -> int:
     """Delete files that nothing names, for at most ``seconds``; how many."""
-    deadline, deleted = monotonic() + seconds, 0
+    deadline, deleted, before = monotonic() + seconds, 0, now - UNTOUCHED
     while monotonic() < deadline:
-        names = _delete_piece(now - UNTOUCHED)
-        deleted += len(names)
-        if len(names) < PIECE:
+        ids = unmark(before)
+        deleted += delete_unmarked(ids, before)
+        if len(ids) < PIECE:
             break
     return deleted
 
 
-def _delete_piece(before: datetime) -> Sequence[str]:
+def unmark(before: datetime) -> list[int]:
+    """The ids of some files that nothing names; from now on a writer writes them."""
     unused = _unused(before).order_by("touched")[:PIECE]
     ids = list(unused.values_list("pk", flat=True))
     # The condition again: a row may have been touched since.
     _unused(before).filter(pk__in=ids).update(written=False)
+    return ids
+
+
+def delete_unmarked(ids: Sequence[int], before: datetime) -> int:
+    """Delete those of the files that no writer touched since; how many."""
+    unmarked = _unused(before).filter(pk__in=ids, written=False)
     with transaction.atomic():
-        rows = list(
-            _unused(before)
-            .filter(pk__in=ids, written=False)
-            .order_by("name")
-            .select_for_update(of=("self",))
-        )
+        rows = list(unmarked.order_by("name").select_for_update(of=("self",)))
         for row in rows:
             delete_blob(row.name)
         StoredFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return [row.name for row in rows]
+    return len(rows)
 
 
 def _unused(before: datetime) -> QuerySet[StoredFile]:

@@ -21,7 +21,8 @@ from tenants.audit import Actor
 # Old sentry-cli wants a power of two.
 CHUNK_BYTES = 8 << 20
 CHUNKS_PER_REQUEST = 64
-REQUEST_BYTES = 32 << 20
+# What proxies are told to let through is 20 MiB.
+REQUEST_BYTES = 16 << 20
 # Room for the multipart frame of each part.
 FRAME_BYTES = 64 << 10
 AT_A_TIME = 4
