@@ -23,6 +23,7 @@ MAINTAINER = Q(
         "deploy",
         "fingerprintrule",
         "hitrule",
+        "inboundfilters",
         "pathrule",
         "plan",
         "project",

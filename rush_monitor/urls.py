@@ -9,9 +9,11 @@ from rest_framework.routers import SimpleRouter
 
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
+from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
@@ -111,6 +113,8 @@ sentry = [
     re_path(f"^{PROJECT}/files/dsyms/", OldDebugFilesView.as_view()),
     re_path("", no_such_path),
 ]
+filters = r"^api/v1/projects/(?P<project_id>\d{1,18})/filters"
+project = r"^api/v1/projects/(?P<project_id>\d{1,18})"
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
@@ -131,7 +135,21 @@ urlpatterns = [
         ),
         name="deploy-rollback",
     ),
+    re_path(
+        rf"{filters}/?$",
+        InboundFiltersViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update"}, detail=True
+        ),
+        name="project-filters",
+    ),
+    re_path(
+        rf"{filters}/preview/?$",
+        InboundFiltersViewSet.as_view({"post": "preview"}, detail=True),
+        name="project-filters-preview",
+    ),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{project}/setup/?$", ProjectSetupView.as_view()),
+    re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

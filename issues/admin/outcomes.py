@@ -13,7 +13,7 @@ from django.utils import timezone
 from issues.admin.issue_filters import PERIODS
 from issues.models import Outcome
 from tenants.audited import may
-from tenants.models import Project
+from tenants.models import Filter, Project
 
 ROWS = 200
 REASONS = {
@@ -70,7 +70,7 @@ def unstored(since: datetime) -> list[Unstored]:
             names.get(project, f"number {project}"),
             category,
             reason,
-            _explained(reason),
+            explained(reason),
             total,
             last,
         )
@@ -78,8 +78,11 @@ def unstored(since: datetime) -> list[Unstored]:
     ]
 
 
-def _explained(reason: str) -> str:
+def explained(reason: str) -> str:
+    """A reason in words; '' for one that nobody has described."""
     kind, _, told = reason.partition(":")
+    if kind == "filtered" and told in Filter.values:
+        return f"an inbound filter of the project drops these ({Filter(told).label})"
     if kind == "client" and told:
         return f"the client says it dropped these itself ({told})"
     return REASONS.get(reason, "")

@@ -44,6 +44,7 @@ class BatchResult:
     envelopes: int = 0
     events: int = 0
     duplicates: int = 0
+    filtered: int = 0
     dead: int = 0
     issue_ids: set[int] = field(default_factory=set)  # those that show the events
 
@@ -51,6 +52,7 @@ class BatchResult:
         self.envelopes += other.envelopes
         self.events += other.events
         self.duplicates += other.duplicates
+        self.filtered += other.filtered
         self.dead += other.dead
         self.issue_ids |= other.issue_ids
 
@@ -154,7 +156,12 @@ class Digest:
             artifacts.touch(used, now)
         claim.forget_in_batch(run_id)
         result = BatchResult(
-            len(rows), written.events, written.duplicates, dead, written.issue_ids
+            len(rows),
+            written.events,
+            written.duplicates,
+            written.filtered,
+            dead,
+            written.issue_ids,
         )
         return result, written
 

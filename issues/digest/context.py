@@ -7,11 +7,13 @@ from fnmatch import fnmatchcase
 from time import monotonic
 from urllib.parse import urlsplit
 
+from issues.digest.inbound import InboundRules
 from issues.grouping.rules import FingerprintRule as Rule
 from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, PathRule
 from issues.normal_event import NormalEvent
-from tenants.models import Project, ProjectKey
+from tenants.models import InboundFilters, Project, ProjectKey
+from tenants.patterns import PatternError
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class ProjectRules:
     grouping_version: str
     fingerprint_rules: Sequence[Rule]
     path_rules: Sequence[tuple[str, float]]
+    inbound: InboundRules
 
     def path_weight(self, event: NormalEvent) -> float:
         """The weight of the first path rule that matches, 1.0 where none does."""
@@ -75,8 +78,9 @@ class DigestContext:
                     for p in paths
                     if p.project_id in (None, project.pk)
                 ],
+                inbound=_filters(project),
             )
-            for project in Project.objects.all()
+            for project in Project.objects.select_related("inbound_filters")
         }
         keys = list(ProjectKey.objects.exclude(rate_limit_count=None, is_public=False))
         self.limits = {
@@ -90,6 +94,18 @@ class DigestContext:
     def forget(self) -> None:
         """Read anew at the next batch, as after a rule was changed in this process."""
         self.read_at = float("-inf")
+
+
+def _filters(project: Project) -> InboundRules:
+    """The project's filters, or none where a pattern cannot be read.
+
+    The admin and the API refuse such patterns.
+    """
+    try:
+        return InboundRules.of(InboundFilters.of(project))
+    except PatternError as error:
+        logger.error("project %s is not filtered: %s", project.pk, error)
+        return InboundRules.off()
 
 
 def _parsed(rules: Sequence[FingerprintRule]) -> list[Rule]:

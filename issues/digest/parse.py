@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.inbound import filter_of_event, filter_of_sender
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -60,6 +61,19 @@ class ReadyEvent:
 
 
 @dataclass(slots=True)
+class FilteredEvent:
+    """An event that nobody wants, with the name of the filter that says so.
+
+    Its id is noted like that of the others, so that it counts once; its tree is gone.
+    """
+
+    event: NormalEvent
+    project_id: int
+    key_id: int
+    filtered_by: str
+
+
+@dataclass(slots=True)
 class Parcel:
     """What one envelope holds, readable and of the right types."""
 
@@ -68,10 +82,17 @@ class Parcel:
     received: datetime
     from_page: bool  # a browser sent it
     events: list[ReadyEvent] = field(default_factory=list)
+    filtered: list[FilteredEvent] = field(default_factory=list)
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, event: ReadyEvent | FilteredEvent) -> None:
+        if isinstance(event, ReadyEvent):
+            self.events.append(event)
+        else:
+            self.filtered.append(event)
 
 
 def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
@@ -84,7 +105,7 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parc
     if row.kind == "envelope":
         _open_items(parcel, row, body, rules, maps)
     elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules, maps))
+        parcel.add(_event(row, body, "", None, rules, maps))
     else:
         events = event_from_security_report(
             body,
@@ -94,7 +115,8 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parc
             user_agent=row.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules, maps) for event in events]
+        for event in events:
+            parcel.add(_ready(row, event, rules, maps))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
@@ -115,13 +137,30 @@ def _open_items(
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
-            parcel.events.append(
+            parcel.add(
                 _event(row, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+    if parcel.requests:
+        _filter_requests(parcel, row, rules)
+
+
+def _filter_requests(parcel: Parcel, row: ClaimedEnvelope, rules: ProjectRules) -> None:
+    """Take what no denominator may hold out of the requests, counted."""
+    wanted = []
+    for request in parcel.requests:
+        sender = request.sender
+        if row.origin and not sender.user_agent:
+            sender.user_agent = row.user_agent  # a page's own
+        name = filter_of_sender(sender, rules.inbound, row.remote_addr)
+        if name:
+            parcel.outcomes[request.category, f"filtered:{name}"] += 1
+        else:
+            wanted.append(request)
+    parcel.requests = wanted
 
 
 def _count_item(
@@ -186,7 +225,7 @@ def _event(
     sent_at: datetime | None,
     rules: ProjectRules,
     maps: Maps,
-) -> ReadyEvent:
+) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
         header_event_id=event_id,
@@ -201,8 +240,12 @@ def _event(
 
 def _ready(
     row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, maps: Maps
-) -> ReadyEvent:
-    """Symbolicate, group and pack the event, and let go of its tree."""
+) -> ReadyEvent | FilteredEvent:
+    """Filter, symbolicate, group and pack the event, and let go of its tree."""
+    name = filter_of_event(event, rules.inbound, row.remote_addr, row.user_agent)
+    if name:
+        event.body, event.exceptions, event.threads_frames = {}, [], []
+        return FilteredEvent(event, row.project_id, row.key_id, name)
     awaited = symbolicate(event, row.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     body = pack(event.body)

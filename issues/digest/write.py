@@ -10,7 +10,7 @@ from issues import families, workflow
 from issues.digest import resolve, store, waiting
 from issues.digest.context import DigestContext, KeyLimit
 from issues.digest.networks import KnownNetworks
-from issues.digest.parse import Parcel, ReadyEvent
+from issues.digest.parse import FilteredEvent, Parcel, ReadyEvent
 from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
@@ -30,6 +30,7 @@ class Written:
 
     events: int = 0
     duplicates: int = 0
+    filtered: int = 0
     issue_ids: set[int] = field(default_factory=set)
     tags: set[tuple[int, str, str]] = field(default_factory=set)
     networks: list[NetworkKey] = field(default_factory=list)
@@ -69,7 +70,7 @@ def write(
     in_pages = {p.key_id for p in parcels if p.from_page} - context.public_keys
     if in_pages:
         tenants_seen.mark_public(in_pages)
-    fresh, duplicates = _fresh(parcels, tally)
+    fresh, duplicates, filtered = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
     _limit_bodies(grouped, context, tally, now)
@@ -94,7 +95,15 @@ def write(
         {key: (n, 0) for key, n in Counter(f.key_id for f in fresh).items()}, now
     )
     issue_ids = {item.issue.root_id for item in grouped}
-    return Written(len(grouped), duplicates, issue_ids, tally.tags, networks, in_pages)
+    return Written(
+        len(grouped),
+        duplicates,
+        filtered,
+        issue_ids,
+        tally.tags,
+        networks,
+        in_pages,
+    )
 
 
 def _waiters(grouped: Sequence[GroupedEvent]) -> list[Waiter]:
@@ -112,25 +121,41 @@ def _waiters(grouped: Sequence[GroupedEvent]) -> list[Waiter]:
     ]
 
 
-def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], int]:
-    """The events that are no repetition, in the batch or within 7 days."""
-    events: dict[tuple[int, UUID], ReadyEvent] = {}
-    repeated: list[ReadyEvent] = []
+def _fresh(
+    parcels: Sequence[Parcel], tally: Tally
+) -> tuple[list[ReadyEvent], int, int]:
+    """The wanted events that are no repetition, in the batch or within 7 days.
+
+    With the numbers of those repeated and of those filtered, each counted as one.
+    """
+    events: dict[tuple[int, UUID], ReadyEvent | FilteredEvent] = {}
+    repeated: list[ReadyEvent | FilteredEvent] = []
     for parcel in parcels:
-        for item in parcel.events:
+        arrived: list[ReadyEvent | FilteredEvent]
+        arrived = [*parcel.events, *parcel.filtered]
+        for item in arrived:
             key = (item.project_id, UUID(item.event.event_id))
             if key in events:
                 repeated.append(item)
             else:
                 events[key] = item
     if not events:
-        return [], 0
+        return [], 0, 0
     new = store.add_seen([(*key, item.event.received) for key, item in events.items()])
     repeated += [item for key, item in events.items() if key not in new]
+    fresh = [item for key, item in events.items() if key in new]
+    wanted = [item for item in fresh if isinstance(item, ReadyEvent)]
     for item in repeated:
-        minute = _minute(item.event.received)
-        tally.outcomes[item.project_id, item.key_id, minute, "error", "duplicate"] += 1
-    return [item for key, item in events.items() if key in new], len(repeated)
+        _count_dropped(item, "duplicate", tally)
+    for item in fresh:
+        if isinstance(item, FilteredEvent):
+            _count_dropped(item, f"filtered:{item.filtered_by}", tally)
+    return wanted, len(repeated), len(fresh) - len(wanted)
+
+
+def _count_dropped(item: ReadyEvent | FilteredEvent, reason: str, tally: Tally) -> None:
+    minute = _minute(item.event.received)
+    tally.outcomes[item.project_id, item.key_id, minute, "error", reason] += 1
 
 
 def _resolve_names(

@@ -110,7 +110,8 @@ class Outcome(models.Model):
 
     ``reason`` is ``unsupported`` (a kind that is not kept), ``duplicate``,
     ``rate_limit`` (counted, body dropped), ``inbox_full`` (refused with 429),
-    ``invalid``, or ``client:<reason>`` from a client report.
+    ``invalid``, ``filtered:<name>`` by a project's inbound filter, or
+    ``client:<reason>`` from a client report.
     """
 
     pk = models.CompositePrimaryKey(

@@ -1,5 +1,6 @@
 from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
+from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
 from tenants.models.source import SourceRepository
 from tenants.models.tenant import Plan, Tenant
@@ -9,6 +10,8 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Blob",
+    "Filter",
+    "InboundFilters",
     "KeyMinute",
     "Plan",
     "Project",

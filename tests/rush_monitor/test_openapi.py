@@ -50,6 +50,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
     [
         ("/api/v1/projects/", "post"),
         ("/api/v1/keys/", "post"),
+        ("/api/v1/projects/{project_id}/setup/", "get"),
+        ("/api/v1/projects/{project_id}/test-event/", "post"),
         ("/api/v1/tenants/import/", "post"),
         ("/api/v1/tokens/", "post"),
         ("/api/v1/issues/", "get"),
@@ -64,6 +66,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/deploys/{id}/finish/", "post"),
         ("/api/v1/traffic/", "post"),
         ("/api/v1/fingerprint-rules/", "post"),
+        ("/api/v1/projects/{project_id}/filters/", "patch"),
+        ("/api/v1/projects/{project_id}/filters/preview/", "post"),
         ("/api/v1/dead-letters/digest-again/", "post"),
         ("/api/v1/releases/{release_id}/health/", "get"),
     ],

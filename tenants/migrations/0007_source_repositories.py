@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0005_blob'),
+        ('tenants', '0006_inbound_filters'),
     ]
 
     operations = [
