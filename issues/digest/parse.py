@@ -27,7 +27,7 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
-from issues.digest.symbolicate import Look, Script, symbolicate
+from issues.digest.symbolicate import Maps, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
@@ -115,8 +115,8 @@ class Parcel:
             self.filtered.append(event)
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
-    """Read a claimed envelope; ``look`` tells where minified JavaScript stands in the
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
+    """Read a claimed envelope; ``maps`` tell where minified JavaScript stands in the
     source.
 
     Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
@@ -124,9 +124,9 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parc
     sent = _unsealed(row)
     parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
     if sent.kind == "envelope":
-        _open_items(parcel, sent, rules, look)
+        _open_items(parcel, sent, rules, maps)
     elif sent.kind == "store":
-        parcel.add(_event(sent, sent.body, "", None, rules, look))
+        parcel.add(_event(sent, sent.body, "", None, rules, maps))
     else:
         events = event_from_security_report(
             sent.body,
@@ -137,7 +137,7 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parc
             tenant_tags=rules.tenant_tags,
         )
         for event in events:
-            parcel.add(_ready(sent, event, rules, look))
+            parcel.add(_ready(sent, event, rules, maps))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
@@ -158,7 +158,7 @@ def _unsealed(row: ClaimedEnvelope) -> Arrived:
     )
 
 
-def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, look: Look) -> None:
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) -> None:
     body = sent.body
     envelope = frame(body)
     header = envelope.header
@@ -169,7 +169,7 @@ def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, look: Look) 
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.add(
-                _event(sent, payload, envelope.event_id, clock.sent_at, rules, look)
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
@@ -256,7 +256,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-    look: Look,
+    maps: Maps,
 ) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
@@ -267,11 +267,11 @@ def _event(
         user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(sent, event, rules, look)
+    return _ready(sent, event, rules, maps)
 
 
 def _ready(
-    sent: Arrived, event: NormalEvent, rules: ProjectRules, look: Look
+    sent: Arrived, event: NormalEvent, rules: ProjectRules, maps: Maps
 ) -> ReadyEvent | FilteredEvent:
     """Filter, scrub, symbolicate, group, cut and pack; lets go of the tree."""
     name = filter_of_event(event, rules.inbound, sent.remote_addr, sent.user_agent)
@@ -279,7 +279,7 @@ def _ready(
         event.body, event.exceptions, event.threads_frames = {}, [], []
         return FilteredEvent(event, sent.project_id, sent.key_id, name)
     scrub_event(event, rules.scrubber, sent.remote_addr)
-    awaited = symbolicate(event, sent.project_id, look)
+    awaited = symbolicate(event, sent.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     rule = apply_detail(event, rules.detail)
     body = pack(event.body)

@@ -34,6 +34,11 @@ def badge(bundle: ArtifactBundle) -> SafeString:
     )
 
 
+def _moment(text: str) -> SafeString:
+    """A time that is not broken into two lines."""
+    return format_html('<span class="rm-num">{}</span>', text)
+
+
 @admin.register(ArtifactBundle)
 class ArtifactBundleAdmin(AuditedModelAdmin):
     """Made by uploads: read here and deleted, never changed."""
@@ -45,7 +50,7 @@ class ArtifactBundleAdmin(AuditedModelAdmin):
         "release_or_none",
         "dist",
         "state_badge",
-        "file_count",
+        "files",
         "unpacked",
         "used",
         "told",
@@ -65,8 +70,7 @@ class ArtifactBundleAdmin(AuditedModelAdmin):
 
     @admin.display(description="Uploaded", ordering="uploaded")
     def at(self, bundle: ArtifactBundle) -> SafeString:
-        text = f"{bundle.uploaded:%Y-%m-%d %H:%M}"
-        return format_html('<span class="rm-num">{}</span>', text)
+        return _moment(f"{bundle.uploaded:%Y-%m-%d %H:%M}")
 
     @admin.display(description="Release", ordering="release__version")
     def release_or_none(self, bundle: ArtifactBundle) -> str:
@@ -76,13 +80,17 @@ class ArtifactBundleAdmin(AuditedModelAdmin):
     def state_badge(self, bundle: ArtifactBundle) -> SafeString:
         return badge(bundle)
 
+    @admin.display(description="Files", ordering="file_count")
+    def files(self, bundle: ArtifactBundle) -> int:
+        return bundle.file_count
+
     @admin.display(description="Size", ordering="size")
     def unpacked(self, bundle: ArtifactBundle) -> str:
         return filesizeformat(bundle.size)
 
     @admin.display(description="Last used", ordering="last_used")
-    def used(self, bundle: ArtifactBundle) -> str:
-        return f"{bundle.last_used:%Y-%m-%d}"
+    def used(self, bundle: ArtifactBundle) -> SafeString:
+        return _moment(f"{bundle.last_used:%Y-%m-%d}")
 
     @admin.display(description="Error")
     def told(self, bundle: ArtifactBundle) -> str:

@@ -1,6 +1,7 @@
 """One walk through the admin in a real browser, as a responder takes it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -10,6 +11,8 @@ from issues.models import HitListEntry, Issue
 from releases.models import ReleaseMinute, Watch
 from tests.envelopes import event as payload_of
 from tests.factories import (
+    make_artifact,
+    make_bundle,
     make_deploy,
     make_evaluation,
     make_event,
@@ -129,6 +132,8 @@ def test_the_pages_fit_a_phone(
     place = make_deploy(release).environment
     make_minute(release, place, timezone.now(), errors=3, sessions=400)
     deploy = make_watch(make_deploy(release)).deploy
+    bundle = make_bundle(severe.project, release.version)
+    make_artifact(bundle, f"~/assets/{'x' * 90}.js", debug_id=uuid4())
     log_in(opened)
     opened.set_viewport_size({"width": 390, "height": 844})
 
@@ -141,6 +146,7 @@ def test_the_pages_fit_a_phone(
         f"/admin/releases/release/{release.pk}/change/",
         "/admin/releases/deploy/",
         f"/admin/releases/deploy/{deploy.pk}/change/",
+        f"/admin/releases/artifactbundle/{bundle.pk}/change/",
     ):
         opened.goto(address)
         overflow = opened.evaluate(
