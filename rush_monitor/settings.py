@@ -307,8 +307,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "DetailEnum": "tenants.detail.DETAILS",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "LevelEnum": "tenants.levels.Level.labels",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",
