@@ -322,9 +322,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ArtifactStateEnum": "releases.models.ArtifactBundle.State",
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "DetailEnum": "tenants.detail.DETAILS",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
         "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
+        "LevelEnum": "tenants.levels.Level.labels",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",
