@@ -20,6 +20,7 @@ app.conf.beat_schedule = {
     "calibration": {"task": "issues.calibration", "schedule": 300.0},
     "retention": {"task": "issues.retention", "schedule": 600.0},
     "rollback": {"task": "releases.rollback", "schedule": 10.0},
+    "deliver": {"task": "tenants.deliver", "schedule": 5.0},
 }
 app.conf.task_routes = {
     "issues.digest": {"queue": "digest"},
@@ -29,4 +30,5 @@ app.conf.task_routes = {
     "issues.calibration": {"queue": "upkeep"},
     "issues.retention": {"queue": "upkeep"},
     "releases.rollback": {"queue": "notify"},
+    "tenants.deliver": {"queue": "notify"},
 }

@@ -1,0 +1,16 @@
+"""The kinds of channel, one module each.
+
+A new kind is a module that offers what ``post.Kind`` lists, and a line here and in
+``Channel.Kind``.
+"""
+
+from tenants.channels import (
+    webhook,
+)
+from tenants.channels.post import Access, Kind, Post
+
+__all__ = ["KINDS", "Access", "Kind", "Post"]
+
+KINDS: dict[str, Kind] = {
+    "webhook": webhook,
+}
