@@ -14,6 +14,14 @@ from issues.models.inbox import (
     Outcome,
     SeenEvent,
 )
+from issues.models.incident import (
+    EscalationStep,
+    Incident,
+    IncidentEntry,
+    IncidentIssue,
+    IncidentPolicy,
+    Severity,
+)
 from issues.models.issue import Fingerprint, Issue, IssueStats, Level
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.workflow import IssueActivity
@@ -22,11 +30,16 @@ from issues.models.writer import InboxWriter
 __all__ = [
     "DeadLetter",
     "DigestRun",
+    "EscalationStep",
     "Event",
     "Fingerprint",
     "FingerprintRule",
     "HitListEntry",
     "HitRule",
+    "Incident",
+    "IncidentEntry",
+    "IncidentIssue",
+    "IncidentPolicy",
     "InboxEnvelope",
     "InboxWriter",
     "Issue",
@@ -41,4 +54,5 @@ __all__ = [
     "Outcome",
     "PathRule",
     "SeenEvent",
+    "Severity",
 ]
