@@ -110,7 +110,7 @@ def outcome_of(answer: Answer) -> Outcome:
     if 200 <= status < 300:
         return Outcome(Fate.CALLED, told, answer=answer)
     if status in {425, 429}:
-        return Outcome(Fate.LATER, told, wait=_retry_after(answer), answer=answer)
+        return Outcome(Fate.LATER, told, wait=retry_after(answer), answer=answer)
     in_doubt = status >= 500 or status in {301, 302, 303, 408, 409}
     if in_doubt:
         return Outcome(Fate.DOUBT, told, answer=answer)
@@ -126,7 +126,7 @@ def outcome_of_reading(answer: Answer) -> Outcome | None:
     return Outcome(
         Fate.LATER if passing else Fate.REFUSED,
         quoted(answer),
-        wait=_retry_after(answer),
+        wait=retry_after(answer),
         answer=answer,
     )
 
@@ -137,7 +137,8 @@ def quoted(answer: Answer) -> str:
     return f"HTTP {answer.status}" + (f": {text[:EXCERPT]}" if text else ".")
 
 
-def _retry_after(answer: Answer) -> int:
+def retry_after(answer: Answer) -> int:
+    """Seconds that Retry-After asks for, at most an hour; 0 where it does not."""
     text = answer.headers.get("retry-after", "")
     return min(int(text), 3600) if text.isascii() and text.isdecimal() else 0
 

@@ -5,6 +5,12 @@ A new kind is a module that offers what ``post.Kind`` lists, and a line here and
 """
 
 from tenants.channels import (
+    discord,
+    email,
+    pagerduty,
+    slack,
+    slack_webhook,
+    teams,
     webhook,
 )
 from tenants.channels.post import Access, Kind, Post
@@ -12,5 +18,11 @@ from tenants.channels.post import Access, Kind, Post
 __all__ = ["KINDS", "Access", "Kind", "Post"]
 
 KINDS: dict[str, Kind] = {
+    "slack": slack,
+    "slack_webhook": slack_webhook,
+    "email": email,
     "webhook": webhook,
+    "teams": teams,
+    "discord": discord,
+    "pagerduty": pagerduty,
 }
