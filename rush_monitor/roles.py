@@ -18,7 +18,9 @@ RESPONDER = Q(
 MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[
+        "channel",
         "deadletter",
+        "delivery",
         "deploy",
         "fingerprintrule",
         "hitrule",

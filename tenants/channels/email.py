@@ -1,27 +1,30 @@
 """E-mail, as text and HTML. A subject is one thread: updates refer to its first mail.
 
-Sent through the server of EMAIL_URL. SMTP has no idempotency: when the connection breaks
-while the server takes the message, nobody knows; it ends as *outcome unknown*. The
-Message-ID is the same at each attempt, so that mail programs show a repeated one once.
+Sent through the server of EMAIL_URL. SMTP has no idempotency: when the connection
+breaks while the server takes the message, nobody knows; it ends as *outcome unknown*.
+The Message-ID is the same at each attempt, so that mail programs show a repeated one
+once.
 """
 
 import smtplib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 from django.template.loader import render_to_string
 
 from tenants.channels.post import Access, Post, unknown_fields
+from tenants.channels.smtp import hand_over
 from tenants.talks import Fate, Outcome, Send, Sighting
 
 EDITS, REPEATS, LOOKS_UP = False, False, False
 FIELDS = {"to": "a list of addresses"}
 SUBJECT = 200
-PERMANENT, PASSING = 500, 400  # SMTP's classes of answers
 
 
 def problems(access: Access) -> dict[str, str]:
@@ -37,6 +40,8 @@ def problems(access: Access) -> dict[str, str]:
 def addresses(access: Access) -> Sequence[str]:
     value: Any = access.config.get("to") or []
     listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        return []
     return [str(address).strip() for address in listed]
 
 
@@ -52,28 +57,13 @@ def deliver(access: Access, post: Post, send: Send) -> Outcome:
     if not settings.EMAIL_HOST:
         told = "No mail server is set: put one into EMAIL_URL."
         return Outcome(Fate.REFUSED, told, broken=True)
+    backend = EmailBackend(timeout=settings.EMAIL_TIMEOUT)
     try:
-        mail(access, post).send()
-    except smtplib.SMTPServerDisconnected as error:
-        return Outcome(Fate.DOUBT, f"The mail server hung up: {error}")
-    except smtplib.SMTPResponseException as error:
-        return _refused(error.smtp_code, str(error.smtp_error))
-    except smtplib.SMTPRecipientsRefused as error:
-        code = max(code for code, _ in error.recipients.values())
-        return _refused(code, str(error))
-    except (smtplib.SMTPException, ConnectionError) as error:
-        return Outcome(Fate.LATER, f"The mail server did not take it: {error}")
-    except TimeoutError as error:
-        return Outcome(Fate.DOUBT, f"The mail server did not answer in time: {error}")
-    except OSError as error:
-        return Outcome(Fate.LATER, f"The mail server cannot be reached: {error}")
-    return Outcome(Fate.CALLED, "The mail server took it.", message_id(post))
-
-
-def _refused(code: int, text: str) -> Outcome:
-    told = f"The mail server says {code} {text}"
-    passing = PASSING <= code < PERMANENT
-    return Outcome(Fate.LATER if passing else Fate.REFUSED, told)
+        return hand_over(backend, mail(access, post), message_id(post))
+    finally:
+        # What the server says to our good-bye changes nothing any more.
+        with suppress(OSError, smtplib.SMTPException):
+            backend.close()
 
 
 def look_up(access: Access, post: Post, send: Send) -> Sighting:
@@ -91,7 +81,6 @@ def mail(access: Access, post: Post) -> EmailMultiAlternatives:
         body=message.plain(),
         to=list(addresses(access)),
         headers=headers,
-        connection=get_connection(),
     )
     html = render_to_string("tenants/message.html", {"message": message})
     found.attach_alternative(html, "text/html")

@@ -1,8 +1,8 @@
 """PagerDuty's Events API v2: a subject is one alert there, by its ``dedup_key``.
 
-Open triggers, acknowledged acknowledges, resolved resolves; updates are not sent, as the
-alert has no place for them. PagerDuty acts once per key and action, so that what is in
-doubt is sent again. Source: developer.pagerduty.com/docs/events-api-v2.
+Open triggers, acknowledged acknowledges, resolved resolves; updates are not sent, as
+the alert has no place for them. PagerDuty acts once per key and action, so that what is
+in doubt is sent again. Source: developer.pagerduty.com/docs/events-api-v2.
 """
 
 from typing import Any
