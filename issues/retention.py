@@ -10,6 +10,7 @@ from issues import partitions
 from issues.disk import HIGH
 from issues.models import (
     DeadLetter,
+    DetailMinute,
     IssueHour,
     IssueMinute,
     Outcome,
@@ -31,6 +32,7 @@ PIECE = 20_000
 # Table, its time column, and how long a row is kept.
 FIXED = [
     (IssueMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (DetailMinute._meta.db_table, "minute", timedelta(hours=48)),
     (SessionState._meta.db_table, "minute", timedelta(hours=48)),
     (KeyMinute._meta.db_table, "minute", timedelta(hours=48)),
     (TrafficMinute._meta.db_table, "minute", timedelta(hours=48)),

@@ -15,6 +15,8 @@ from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
+from issues.failures import told
+from issues.incidents import reacting
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -41,7 +43,7 @@ def digest() -> None:
     try:
         result, empty = drain(_digest, SLICE_SECONDS)
     except OPERATIONAL as error:
-        logger.warning("digest waits for the database: %s", error)
+        logger.warning("digest waits for the database: %s", told(error))
         _digest.close()
         digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
         return
@@ -91,6 +93,14 @@ def workflow_tick() -> None:
             now = timezone.now()
             workflow.reopen_due(now)
             hitlist.expire(now)
+
+
+@shared_task(name="issues.incidents")
+def incidents_tick() -> None:
+    """Open and follow incidents: verdicts, rollbacks, rates, and nobody's answer."""
+    with only_one("issues.incidents") as mine:
+        if mine:
+            reacting.tick(timezone.now())
 
 
 def disk() -> float:
@@ -143,6 +153,7 @@ def watch_tick() -> None:
             # It is looked at again later; the other watches must not wait for it.
             logger.exception("the watch of deploy %s could not be looked at", deploy_id)
             watches.postpone(deploy_id, timezone.now())
+    reacting.react_to_watches(timezone.now())
 
 
 @transaction.atomic

@@ -145,8 +145,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Hit rules", "rule", "issues.hitrule"),
                 _item("Path rules", "alt_route", "issues.pathrule"),
+                _item("Detail rules", "tune", "tenants.detailrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
                 _item("Inbound filters", "filter_list", "tenants.inboundfilters"),
+                _item("Scrub rules", "visibility_off", "tenants.scrubrule"),
             ],
         },
         {

@@ -7,12 +7,15 @@ from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.scrub_rules import ScrubRuleViewSet
+from issues.api.sdk_detail import SdkDetailView
 from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
@@ -88,6 +91,8 @@ api.register("hit-list", HitListViewSet, "hit")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
+api.register("detail-rules", DetailRuleViewSet, "detail-rule")
+api.register("scrub-rules", ScrubRuleViewSet, "scrub-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
@@ -147,6 +152,7 @@ urlpatterns = [
         InboundFiltersViewSet.as_view({"post": "preview"}, detail=True),
         name="project-filters-preview",
     ),
+    re_path(r"^api/v1/detail/?$", SdkDetailView.as_view(), name="sdk-detail"),
     path("api/v1/", include(api.urls)),
     re_path(rf"{project}/setup/?$", ProjectSetupView.as_view()),
     re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),

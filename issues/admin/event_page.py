@@ -19,13 +19,14 @@ from django.utils import timezone
 from issues import event_queries, queries
 from issues.admin import payload, stacktrace
 from issues.admin.issue_filters import ANY, PERIODS, LocalDateTime
+from issues.digest.detail import read_note
 from issues.event_queries import EventFilter
 from issues.models import Event, Issue
 from issues.search import as_event_id
 from issues.source_links import links_of
 from issues.suspects import commits_behind
 from releases.models import Release
-from tenants.audited import ReadOnlyAdmin, row_id
+from tenants.audited import ReadOnlyAdmin, may, row_id
 from tenants.models import Project, Tenant
 
 PER_PAGE = 50
@@ -64,6 +65,8 @@ def event_context(event: Event, blamed_id: int | None = None) -> dict[str, Any]:
         "contexts": payload.contexts(body),
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
+        "detail": read_note(body, event.level) if body else None,
+        "scrubbed": payload.scrubbed(body),
     }
 
 
@@ -228,6 +231,7 @@ class EventAdmin(ReadOnlyAdmin):
             **event_context(event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
+            "may_scrub": may(request, "tenants.add_scrubrule"),
             "title": event.title,
             "content_title": f"Event {event.event_id.hex[:8]}",
         }

@@ -20,6 +20,8 @@ REASONS = {
     "unsupported": "a kind that is not kept",
     "duplicate": "an event id that was seen within 7 days",
     "rate_limit": "over the key's limit: counted, its body dropped",
+    "detail_rule": "not in the share of bodies that a detail rule keeps: counted",
+    "detail_cap": "over a detail rule's cap per issue and minute: counted",
     "inbox_full": "refused with 429 while the inbox was full",
     "invalid": "could not be read",
 }

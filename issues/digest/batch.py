@@ -7,7 +7,6 @@ the caller's to retry: they never make dead letters.
 
 import gc
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +23,7 @@ from issues.digest.context import DigestContext
 from issues.digest.parse import Parcel, open_envelope
 from issues.digest.source_maps import SourceMaps
 from issues.digest.write import Known, Written
+from issues.failures import told, trace
 from issues.models.inbox import ClaimedEnvelope
 from releases import artifacts
 
@@ -59,6 +59,8 @@ class BatchResult:
 
 class UnknownProjectError(Exception):
     """The envelope's project was deleted after it was accepted."""
+
+    tellable = True
 
 
 class Digest:
@@ -146,8 +148,8 @@ class Digest:
             try:
                 parcels.append(self._open(row))
             except Exception as error:
-                logger.warning("envelope %s is a dead letter: %s", row.id, error)
-                _bury_taken(row, error)
+                logger.warning("envelope %s is a dead letter: %s", row.id, told(error))
+                deadletters.keep(row, told(error), trace(error))
                 dead += 1
         now = timezone.now()
         written = write.write(parcels, self.context, self.known, now)
@@ -175,12 +177,12 @@ class Digest:
         """After a data error: try each half, or bury the one that stands alone."""
         total = BatchResult()
         if len(ids) == 1:
-            logger.warning("envelope %s is a dead letter: %r", ids[0], error)
+            logger.warning("envelope %s is a dead letter: %s", ids[0], told(error))
             with transaction.atomic():
-                total.dead += deadletters.bury(ids[0], repr(error), _trace(error))
+                total.dead += deadletters.bury(ids[0], told(error), trace(error))
             total.envelopes = 1
             return total
-        logger.warning("a batch of %s is halved: %r", len(ids), error)
+        logger.warning("a batch of %s is halved: %s", len(ids), told(error))
         middle = len(ids) // 2
         for half in (ids[:middle], ids[middle:]):
             result = self._these(half)
@@ -234,11 +236,3 @@ class Digest:
         if self._partitions_checked != today:
             partitions.ensure_ahead(today)
             self._partitions_checked = today
-
-
-def _bury_taken(row: ClaimedEnvelope, error: Exception) -> None:
-    deadletters.keep(row, f"{type(error).__name__}: {error}", _trace(error))
-
-
-def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))[-8000:]

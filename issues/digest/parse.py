@@ -13,6 +13,7 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.detail import apply_detail
 from issues.digest.inbound import filter_of_event, filter_of_sender
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
@@ -32,6 +33,9 @@ from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
+from issues.scrubbing import FILTERED, holds_token, scrub_event
+from issues.sealed_envelopes import unseal_envelope
+from tenants.detail import Rule
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
@@ -57,6 +61,7 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    rule: Rule  # of detail
     awaited: list[Script]  # scripts whose source map may still come
 
 
@@ -71,6 +76,21 @@ class FilteredEvent:
     project_id: int
     key_id: int
     filtered_by: str
+
+
+@dataclass(slots=True)
+class Arrived:
+    """An envelope as it was accepted: what the connection told, and the body."""
+
+    kind: str
+    project_id: int
+    key_id: int
+    received: datetime
+    remote_addr: str
+    user_agent: str
+    query: str
+    from_page: bool  # a browser sent it
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -96,66 +116,78 @@ class Parcel:
 
 
 def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot.
+    """Read a claimed envelope; ``maps`` tell where minified JavaScript stands in the
+    source.
 
-    ``maps`` tell where minified JavaScript stands in the source.
+    Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
     """
-    body = _decompressor.decompress(row.body)
-    parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
-    if row.kind == "envelope":
-        _open_items(parcel, row, body, rules, maps)
-    elif row.kind == "store":
-        parcel.add(_event(row, body, "", None, rules, maps))
+    sent = _unsealed(row)
+    parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
+    if sent.kind == "envelope":
+        _open_items(parcel, sent, rules, maps)
+    elif sent.kind == "store":
+        parcel.add(_event(sent, sent.body, "", None, rules, maps))
     else:
         events = event_from_security_report(
-            body,
-            query=row.query,
-            received=row.received,
-            remote_addr=row.remote_addr,
-            user_agent=row.user_agent,
+            sent.body,
+            query=sent.query,
+            received=sent.received,
+            remote_addr=sent.remote_addr,
+            user_agent=sent.user_agent,
             tenant_tags=rules.tenant_tags,
         )
         for event in events:
-            parcel.add(_ready(row, event, rules, maps))
+            parcel.add(_ready(sent, event, rules, maps))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
-def _open_items(
-    parcel: Parcel,
-    row: ClaimedEnvelope,
-    body: bytes,
-    rules: ProjectRules,
-    maps: Maps,
-) -> None:
+def _unsealed(row: ClaimedEnvelope) -> Arrived:
+    sender, packed = unseal_envelope(row.body)
+    return Arrived(
+        row.kind,
+        row.project_id,
+        row.key_id,
+        row.received,
+        sender.remote_addr,
+        sender.user_agent,
+        sender.query,
+        bool(sender.origin),
+        _decompressor.decompress(packed),
+    )
+
+
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) -> None:
+    body = sent.body
     envelope = frame(body)
     header = envelope.header
-    clock = Clock(row.received, parse_time(header.get("sent_at")))
+    clock = Clock(sent.received, parse_time(header.get("sent_at")))
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.add(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules, maps)
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
     if parcel.requests:
-        _filter_requests(parcel, row, rules)
+        _filter_requests(parcel, sent, rules)
+    _hide_secret_names(parcel)
 
 
-def _filter_requests(parcel: Parcel, row: ClaimedEnvelope, rules: ProjectRules) -> None:
+def _filter_requests(parcel: Parcel, sent: Arrived, rules: ProjectRules) -> None:
     """Take what no denominator may hold out of the requests, counted."""
     wanted = []
     for request in parcel.requests:
         sender = request.sender
-        if row.origin and not sender.user_agent:
-            sender.user_agent = row.user_agent  # a page's own
-        name = filter_of_sender(sender, rules.inbound, row.remote_addr)
+        if sent.from_page and not sender.user_agent:
+            sender.user_agent = sent.user_agent  # a page's own
+        name = filter_of_sender(sender, rules.inbound, sent.remote_addr)
         if name:
             parcel.outcomes[request.category, f"filtered:{name}"] += 1
         else:
@@ -219,7 +251,7 @@ def _count_members(parcel: Parcel, spans: Any, segments: int) -> None:
 
 
 def _event(
-    row: ClaimedEnvelope,
+    sent: Arrived,
     payload: bytes,
     event_id: str,
     sent_at: datetime | None,
@@ -230,36 +262,50 @@ def _event(
         payload,
         header_event_id=event_id,
         sent_at=sent_at,
-        received=row.received,
-        remote_addr=row.remote_addr,
-        user_agent=row.user_agent,
+        received=sent.received,
+        remote_addr=sent.remote_addr,
+        user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules, maps)
+    return _ready(sent, event, rules, maps)
 
 
 def _ready(
-    row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules, maps: Maps
+    sent: Arrived, event: NormalEvent, rules: ProjectRules, maps: Maps
 ) -> ReadyEvent | FilteredEvent:
-    """Filter, symbolicate, group and pack the event, and let go of its tree."""
-    name = filter_of_event(event, rules.inbound, row.remote_addr, row.user_agent)
+    """Filter, scrub, symbolicate, group, cut and pack; lets go of the tree."""
+    name = filter_of_event(event, rules.inbound, sent.remote_addr, sent.user_agent)
     if name:
         event.body, event.exceptions, event.threads_frames = {}, [], []
-        return FilteredEvent(event, row.project_id, row.key_id, name)
-    awaited = symbolicate(event, row.project_id, maps)
+        return FilteredEvent(event, sent.project_id, sent.key_id, name)
+    scrub_event(event, rules.scrubber, sent.remote_addr)
+    awaited = symbolicate(event, sent.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
+    rule = apply_detail(event, rules.detail)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
         event,
-        row.project_id,
-        row.key_id,
+        sent.project_id,
+        sent.key_id,
         grouping,
         UUID(grouping.hash),
         body,
-        row.remote_addr,
+        sent.remote_addr,
+        rule,
         awaited,
     )
+
+
+def _hide_secret_names(parcel: Parcel) -> None:
+    """Names become rows that outlive every event: none may be a token."""
+    tellers: list[SessionState | SessionBucket | RequestSample]
+    tellers = [*parcel.sessions, *parcel.buckets, *parcel.requests]
+    for told in tellers:
+        if holds_token(told.release):
+            told.release = FILTERED
+        if holds_token(told.environment):
+            told.environment = FILTERED
 
 
 def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
@@ -280,6 +326,8 @@ def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
             and isinstance(quantity, int)
             and 0 < quantity <= MAX_REPORTED
         ):
+            kind = FILTERED if holds_token(kind) else kind
+            reason = FILTERED if holds_token(reason) else reason
             parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
             invalid -= 1
     return invalid

@@ -11,6 +11,7 @@ from typing import Any
 from issues.clean import REPLACEMENT, UNSTORABLE, parse_time
 from issues.digest.clock import Clock
 from issues.digest.senders import Sender, sender_of_span, sender_of_transaction
+from issues.scrubbing import holds_token
 from tenants.names import one_line, tenant_key
 
 # A rate below this would make one request weigh more than a busy minute.
@@ -108,11 +109,14 @@ def _segment(
 
 
 def find_tenant(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of ``names`` that names a tenant; "" where none does."""
+    """The first of ``names`` that names a tenant; "" where none does.
+
+    A token is none: tenants outlive every event.
+    """
     for name in names:
         value = values.get(name)
         key = tenant_key(value) if isinstance(value, str) else ""
-        if key:
+        if key and not holds_token(str(value)):
             return key
     return ""
 

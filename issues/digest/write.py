@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from issues import families, workflow
 from issues.digest import resolve, store, waiting
-from issues.digest.context import DigestContext, KeyLimit
+from issues.digest.context import DigestContext
+from issues.digest.limit_bodies import limit_bodies
 from issues.digest.networks import KnownNetworks
 from issues.digest.parse import FilteredEvent, Parcel, ReadyEvent
 from issues.digest.requests import RequestSample
@@ -73,7 +74,7 @@ def write(
     fresh, duplicates, filtered = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
-    _limit_bodies(grouped, context, tally, now)
+    limit_bodies(grouped, context.limits, known.tags, tally, now)
     store.copy_events(grouped)
     waiting.note(_waiters(grouped), known.room)
     for item in grouped:
@@ -117,7 +118,7 @@ def _waiters(grouped: Sequence[GroupedEvent]) -> list[Waiter]:
             item.awaited,
         )
         for item in grouped
-        if item.awaited and item.kept
+        if item.awaited and not item.dropped
     ]
 
 
@@ -220,36 +221,10 @@ def _group(
             remote_addr=item.remote_addr,
             public=item.key_id in public_keys,
             awaited=item.awaited,
+            rule=item.rule,
         )
         for item in fresh
     ]
-
-
-def _limit_bodies(
-    grouped: Sequence[GroupedEvent],
-    context: DigestContext,
-    tally: Tally,
-    now: datetime,
-) -> None:
-    """Past a key's rate limit events are counted, and their bodies dropped."""
-    limited = {g.key_id for g in grouped} & set(context.limits)
-    for key_id in sorted(limited):
-        left = _bodies_left(key_id, context.limits[key_id], now)
-        for item in grouped:
-            if item.key_id != key_id:
-                continue
-            left -= 1
-            if left < 0:
-                item.kept = False
-                minute = _minute(item.event.received)
-                tally.outcomes[
-                    item.project_id, key_id, minute, "error", "rate_limit"
-                ] += 1
-
-
-def _bodies_left(key_id: int, limit: KeyLimit, now: datetime) -> int:
-    window = now - timedelta(seconds=limit.seconds)
-    return limit.count - tenants_seen.events_since(key_id, window)
 
 
 def _tags(

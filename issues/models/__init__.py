@@ -1,4 +1,5 @@
 from issues.models.counters import (
+    DetailMinute,
     IssueHour,
     IssueMinute,
     IssueTag,
@@ -14,20 +15,35 @@ from issues.models.inbox import (
     Outcome,
     SeenEvent,
 )
-from issues.models.issue import Fingerprint, Issue, IssueStats, Level
+from issues.models.incident import (
+    EscalationStep,
+    Incident,
+    IncidentEntry,
+    IncidentIssue,
+    IncidentPolicy,
+    Severity,
+)
+from issues.models.issue import Fingerprint, Issue, IssueStats
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.waiting import WaitingEvent
 from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
+from tenants.levels import Level
 
 __all__ = [
     "DeadLetter",
+    "DetailMinute",
     "DigestRun",
+    "EscalationStep",
     "Event",
     "Fingerprint",
     "FingerprintRule",
     "HitListEntry",
     "HitRule",
+    "Incident",
+    "IncidentEntry",
+    "IncidentIssue",
+    "IncidentPolicy",
     "InboxEnvelope",
     "InboxWriter",
     "Issue",
@@ -43,4 +59,5 @@ __all__ = [
     "PathRule",
     "SeenEvent",
     "WaitingEvent",
+    "Severity",
 ]

@@ -50,7 +50,13 @@ class ProjectAdmin(AuditedModelAdmin):
     list_display = ("name", "slug", "number", "active_keys", "created", "set_up")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    fields = (("name", "slug"), "tenant_tags", "repositories", "grouping_version")
+    fields = (
+        ("name", "slug"),
+        "tenant_tags",
+        "repositories",
+        ("ip_addresses", "scrub_personal_data"),
+        "grouping_version",
+    )
     readonly_fields = ("grouping_version",)
     inlines = (ProjectKeyInline,)
     formfield_overrides = {ArrayField: {"form_class": LinesField}}

@@ -1,4 +1,4 @@
-"""``sentry-cli sourcemaps upload``, call by call; test_recorded_uploads.py replays it."""
+"""``sentry-cli sourcemaps upload``, call by call; test_recorded_uploads replays it."""
 
 import gzip
 from collections.abc import Mapping

@@ -83,10 +83,6 @@ def waiting(age: timedelta) -> None:
         key_id=1,
         kind="envelope",
         received=timezone.now() - age,
-        remote_addr="",
-        user_agent="",
-        origin="",
-        query="",
         size=1,
         body=b"x",
     )

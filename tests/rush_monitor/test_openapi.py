@@ -68,6 +68,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/fingerprint-rules/", "post"),
         ("/api/v1/projects/{project_id}/filters/", "patch"),
         ("/api/v1/projects/{project_id}/filters/preview/", "post"),
+        ("/api/v1/scrub-rules/", "post"),
+        ("/api/v1/scrub-rules/preview/", "post"),
         ("/api/v1/dead-letters/digest-again/", "post"),
         ("/api/v1/releases/{release_id}/health/", "get"),
     ],
