@@ -33,7 +33,14 @@ from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
-from issues.scrubbing import FILTERED, holds_token, scrub_event
+from issues.scrubbing import (
+    FILTERED,
+    Policy,
+    holds_token,
+    scrub_event,
+    scrub_text,
+    scrubber_of,
+)
 from issues.sealed_envelopes import unseal_envelope
 from tenants.detail import Rule
 
@@ -326,11 +333,15 @@ def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
             and isinstance(quantity, int)
             and 0 < quantity <= MAX_REPORTED
         ):
-            kind = FILTERED if holds_token(kind) else kind
-            reason = FILTERED if holds_token(reason) else reason
-            parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
+            key = (_told(kind)[:40], f"client:{_told(reason)[:50]}")
+            parcel.outcomes[key] += quantity
             invalid -= 1
     return invalid
+
+
+def _told(text: str) -> str:
+    """What a client names, without a secret that it may hold."""
+    return scrub_text(text[:200], scrubber_of(Policy()))[0]
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('issues', '0008_drop_readable_columns'),
         ('releases', '0004_reacted'),
-        ('tenants', '0010_channels'),
+        ('tenants', '0011_send_again'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from tenants.message import Message
 from tenants.talks import Outcome, Send, Sighting
 
+SHORTEST_QUOTED = 8  # letters of a secret that a text would give away
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -42,6 +44,14 @@ class Access:
         """A field of the configuration as text, "" where it is not given."""
         value = self.config.get(name)
         return "" if value is None else str(value).strip()
+
+    def concealed(self, text: str) -> str:
+        """A text that may quote the secret, without it; of a URL also its path."""
+        parts = self.secret.partition("://")[2].partition("/")
+        for secret in (self.secret, f"/{parts[2]}"):
+            if len(secret) >= SHORTEST_QUOTED:
+                text = text.replace(secret, "(secret)")
+        return text
 
 
 class Kind(Protocol):

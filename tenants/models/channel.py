@@ -83,6 +83,7 @@ class Delivery(models.Model):
         UNKNOWN = "unknown", "outcome unknown"  # perhaps there
 
     UNFINISHED = (State.PENDING, State.SENDING)
+    TROUBLE = (State.FAILED, State.UNKNOWN)
 
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="deliveries")
     subject = models.CharField(max_length=100)
@@ -101,6 +102,8 @@ class Delivery(models.Model):
     told = models.TextField(blank=True)  # what came of it, in a sentence
     external_id = models.CharField(max_length=300, blank=True)
     created = models.DateTimeField()
+    # Since when it is tried: later than ``created`` when a person sent it again.
+    queued_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -120,6 +123,12 @@ class Delivery(models.Model):
             ),
             # What was told of an incident.
             models.Index(fields=["subject", "id"], name="delivery_subject"),
+            # What the overview warns of.
+            models.Index(
+                fields=["finished_at"],
+                name="delivery_trouble",
+                condition=models.Q(state__in=["failed", "unknown"]),
+            ),
         ]
 
     def __str__(self) -> str:

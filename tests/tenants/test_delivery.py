@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tenants import delivery
 from tenants.delivery import due_channels, enqueue, serve
+from tenants.delivery.outcomes import GIVE_UP_AFTER
+from tenants.delivery.serving import STALE
 from tenants.message import Message
 from tenants.models import Channel, Delivery
 from tenants.outbound import Answer, OutboundError, Request
@@ -159,7 +160,7 @@ def test_what_a_dead_process_left_is_taken_up(
         serve(channel.pk, clock, die)
     assert state_of(row) == State.SENDING
     assert serve(channel.pk, clock) == 0
-    clock.wait(delivery.STALE.total_seconds())
+    clock.wait(STALE.total_seconds())
     serve(channel.pk, clock)
     assert (state_of(row), len(receiver.calls())) == (State.SENT, 1)
 
@@ -216,7 +217,7 @@ def test_after_hours_without_an_answer_it_is_given_up(
     row = put(channel)
     serve(channel.pk, clock, away)
     assert state_of(row) == State.PENDING
-    clock.wait(delivery.GIVE_UP_AFTER.total_seconds() + 1)
+    clock.wait(GIVE_UP_AFTER.total_seconds() + 1)
     serve(channel.pk, clock, away)
     assert state_of(row) == State.FAILED
     assert "Given up after 6 hours" in row.told
