@@ -10,11 +10,13 @@ from io import BytesIO
 from time import monotonic
 from uuid import UUID
 
+import zstandard
 from django.db import transaction
 from django.http import FileResponse
 
 from issues.models import Attachment
 from tenants import blobs
+from tenants.sealing import SealBroken, unseal
 
 PIECE = 50
 MOST_OF_EVENT = 200
@@ -28,6 +30,10 @@ HEADERS = {
 }
 
 
+class FileMissing(Exception):
+    """The file of an attachment is gone or cannot be read; the text says why."""
+
+
 def of_event(project_id: int, event_id: UUID) -> list[Attachment]:
     """The attachments of an event, by name."""
     rows = Attachment.objects.filter(project_id=project_id, event_id=event_id)
@@ -35,7 +41,20 @@ def of_event(project_id: int, event_id: UUID) -> list[Attachment]:
 
 
 def read(attachment: Attachment) -> bytes:
-    """The file's bytes; raises FileNotFoundError."""
+    """The file's bytes; raises FileMissing."""
+    try:
+        packed = unseal(_stored(attachment))
+    except FileNotFoundError as error:
+        raise FileMissing(f"The file of {attachment} is missing: {error}.") from error
+    except SealBroken as error:
+        raise FileMissing(
+            f"The file of {attachment} cannot be read. {error}"
+        ) from error
+    data: bytes = zstandard.decompress(packed, max_output_size=attachment.size)
+    return data
+
+
+def _stored(attachment: Attachment) -> bytes:
     if attachment.staged:
         with suppress(FileNotFoundError):  # it may have been moved meanwhile
             return blobs.read_staged(attachment.blob)
@@ -43,7 +62,7 @@ def read(attachment: Attachment) -> bytes:
 
 
 def download(attachment: Attachment) -> FileResponse:
-    """The file as an answer that a browser saves; raises FileNotFoundError."""
+    """The file as an answer that a browser saves; raises FileMissing."""
     name = attachment.name.replace("\\", "/").rsplit("/", 1)[-1]
     return FileResponse(
         BytesIO(read(attachment)),

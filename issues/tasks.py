@@ -21,12 +21,17 @@ from issues import (
     workflow,
 )
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
+from issues.digest.source_maps import SourceMaps
+from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
+from issues.failures import told
+from issues.incidents import reacting
 from issues.monitors import overdue
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
 from releases.look import look
+from tenants.doorbell import ring
 from tenants.ticks import only_one
 
 logger = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ DOORBELL_EXPIRES = 3
 RETRY_SECONDS = 1
 RETENTION_SECONDS = 60.0
 ATTACHMENT_SECONDS = 30.0
+SYMBOLICATE_SECONDS = 20.0
 
 _digest = Digest(settings.DIGEST_BATCH_SIZE)
 
@@ -48,7 +54,7 @@ def digest() -> None:
     try:
         result, empty = drain(_digest, SLICE_SECONDS)
     except OPERATIONAL as error:
-        logger.warning("digest waits for the database: %s", error)
+        logger.warning("digest waits for the database: %s", told(error))
         _digest.close()
         digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
         return
@@ -100,6 +106,14 @@ def workflow_tick() -> None:
             hitlist.expire(now)
 
 
+@shared_task(name="issues.incidents")
+def incidents_tick() -> None:
+    """Open and follow incidents: verdicts, rollbacks, rates, and nobody's answer."""
+    with only_one("issues.incidents") as mine:
+        if mine:
+            reacting.tick(timezone.now())
+
+
 def disk() -> float:
     """The used share of the embedded database's disk; 0 for a database elsewhere."""
     return disk_use(settings.DATA_DIR) if settings.EMBEDDED_DATABASE else 0.0
@@ -146,6 +160,23 @@ def monitors_tick() -> None:
                 logger.info("monitors: %s", found)
 
 
+@shared_task(name="issues.symbolicate_again")
+def symbolicate_again() -> None:
+    """Look again at the events that came before their source map."""
+    with only_one("issues.symbolicate_again") as mine:
+        if not mine:
+            return
+        maps = SourceMaps(settings.SOURCE_MAP_CACHE_MB << 20)
+        try:
+            events, done = catch_up(maps, timezone.now(), SYMBOLICATE_SECONDS)
+        finally:
+            maps.close()
+    if events:
+        logger.info("%s events were symbolicated again", events)
+    if not done:
+        ring("issues.symbolicate_again", "upkeep")
+
+
 @shared_task(name="issues.watch")
 def watch_tick() -> None:
     """Look at every open watch that is due. Several workers share them."""
@@ -156,6 +187,7 @@ def watch_tick() -> None:
             # It is looked at again later; the other watches must not wait for it.
             logger.exception("the watch of deploy %s could not be looked at", deploy_id)
             watches.postpone(deploy_id, timezone.now())
+    reacting.react_to_watches(timezone.now())
 
 
 @transaction.atomic

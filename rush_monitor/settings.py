@@ -9,7 +9,7 @@ import os
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -64,6 +64,32 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
                 "10.0.0.0/8,127.0.0.1"
             ) from error
     return found
+
+
+def mail_server(name: str) -> dict[str, object]:
+    """The mail server that variable ``name`` describes; no host: none is set."""
+    value = secret(name)
+    if not value:
+        return {"EMAIL_HOST": ""}
+    schemes = {"smtp": (25, False, False), "smtp+tls": (587, True, False)}
+    schemes["smtps"] = (465, False, True)
+    try:
+        url = urlsplit(value)
+        usual, tls, ssl = schemes[url.scheme]
+        port = url.port or usual
+    except (KeyError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"{name}: write smtp://, smtp+tls:// (STARTTLS) or smtps:// and "
+            "user:password@host:port, with odd characters of the password encoded"
+        ) from error
+    return {
+        "EMAIL_HOST": url.hostname or "",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_TLS": tls,
+        "EMAIL_USE_SSL": ssl,
+    }
 
 
 def blob_storage(name: str) -> dict[str, object]:
@@ -128,6 +154,14 @@ try:
     # Pipelines that may wait for a verdict at a time; each keeps a connection open.
     GATE_MAX_WAITING = env.int("GATE_MAX_WAITING", 500)
 
+    # Artifact bundles (bytes): as uploaded, a file of one, and all files unpacked.
+    ARTIFACT_MAX_BUNDLE_BYTES = env.int("ARTIFACT_MAX_BUNDLE_BYTES", 512 << 20)
+    ARTIFACT_MAX_FILE_BYTES = env.int("ARTIFACT_MAX_FILE_BYTES", 64 << 20)
+    ARTIFACT_MAX_UNPACKED_BYTES = env.int("ARTIFACT_MAX_UNPACKED_BYTES", 2 << 30)
+    ARTIFACT_MAX_FILES = env.int("ARTIFACT_MAX_FILES", 20_000)
+    # Days after the last use.
+    ARTIFACT_RETENTION_DAYS = env.int("ARTIFACT_RETENTION_DAYS", 90)
+
     # Retention (days)
     EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", 30)
     DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", 30)
@@ -138,6 +172,8 @@ try:
     DIGEST_BATCH_SIZE = env.int("DIGEST_BATCH_SIZE", 500)
     # Processes of one digest worker; further workers on other machines add up.
     DIGEST_PROCESSES = env.int("DIGEST_PROCESSES", 2)
+    # Source maps that each of them keeps ready, in megabytes.
+    SOURCE_MAP_CACHE_MB = env.int("SOURCE_MAP_CACHE_MB", 192)
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -149,6 +185,10 @@ if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).
 if not TUNNEL_PATH.strip("/") or TUNNEL_PATH.startswith("/api/"):
     raise ImproperlyConfigured(
         f"TUNNEL_PATH={TUNNEL_PATH}: give a path of its own, such as /tunnel/"
+    )
+if SOURCE_MAP_CACHE_MB < 1:
+    raise ImproperlyConfigured(
+        f"SOURCE_MAP_CACHE_MB={SOURCE_MAP_CACHE_MB}: give megabytes, such as 192"
     )
 if LOG_FORMAT not in {"console", "json"}:
     raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT}: use console or json")
@@ -192,6 +232,13 @@ STORAGES = {
     # Source maps and attachments. S3's endpoint and credentials are AWS's variables.
     "blobs": blob_storage("BLOB_STORAGE"),
 }
+
+# Mail to people, and the reports of rules.
+globals().update(mail_server("EMAIL_URL"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = os.environ.get(
+    "EMAIL_FROM", f"rush_monitor <rush@{urlsplit(BASE_URL).hostname}>"
+)
 
 CELERY_BROKER_URL = secret("CELERY_BROKER_URL") or (
     f"redis+socket://{RUN_DIR / 'valkey.sock'}"
@@ -315,10 +362,15 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "ArtifactStateEnum": "releases.models.ArtifactBundle.State",
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "DetailEnum": "tenants.detail.DETAILS",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
+        "LevelEnum": "tenants.levels.Level.labels",
         "ResolutionEnum": "issues.models.Issue.Resolution",
+        "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",
     },
@@ -388,5 +440,9 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "botocore": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }

@@ -8,13 +8,19 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from issues.api.attachments import AttachmentViewSet
+from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
+from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.monitors import CheckInViewSet, MonitorViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.scrub_rules import ScrubRuleViewSet
+from issues.api.sdk_detail import SdkDetailView
 from issues.api.sentry_monitors import MonitorsView
+from issues.api.setup import ProjectSetupView, ProjectTestEventView
+from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
 from releases.api.health import ReleaseHealthView, ReleaseTenantsView
@@ -27,6 +33,12 @@ from releases.api.rollbacks import (
 from releases.api.thresholds import ThresholdViewSet
 from releases.api.traffic import TrafficViewSet
 from releases.api.verdict import VerdictView, rush_gate_file
+from releases.sentry_api.artifacts import (
+    AssembleView,
+    ChunkUploadView,
+    DebugFilesView,
+    OldDebugFilesView,
+)
 from releases.sentry_api.base import no_such_path
 from releases.sentry_api.deploys import DeploysView
 from releases.sentry_api.organization import (
@@ -45,6 +57,7 @@ from releases.sentry_api.releases import (
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
 
@@ -52,6 +65,7 @@ api = SimpleRouter()
 api.trailing_slash = "/?"
 api.register("projects", ProjectViewSet, "project")
 api.register("keys", ProjectKeyViewSet, "key")
+api.register("source-repositories", SourceRepositoryViewSet, "source-repository")
 api.register("plans", PlanViewSet, "plan")
 api.register("tenants", TenantViewSet, "tenant")
 api.register(
@@ -60,6 +74,10 @@ api.register(
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
 api.register("releases", ReleaseViewSet, "release")
+api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
+api.register(
+    r"artifact-bundles/(?P<bundle_id>\d{1,18})/files", ArtifactViewSet, "artifact"
+)
 api.register("environments", EnvironmentViewSet, "environment")
 api.register("deploys", DeployViewSet, "deploy")
 api.register(
@@ -79,11 +97,14 @@ api.register("hit-list", HitListViewSet, "hit")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
+api.register("detail-rules", DetailRuleViewSet, "detail-rule")
+api.register("scrub-rules", ScrubRuleViewSet, "scrub-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
 # What sentry-cli calls. A version may hold anything, slashes too.
 ORGANIZATION = "organizations/(?P<organization>[^/]+)"
+PROJECT = "projects/(?P<organization>[^/]+)/(?P<project>[^/]+)"
 RELEASE = f"{ORGANIZATION}/releases/(?P<version>.+?)"
 sentry = [
     re_path("^$", InfoView.as_view()),
@@ -91,17 +112,21 @@ sentry = [
     re_path(f"^{ORGANIZATION}/projects/?$", ProjectsView.as_view()),
     re_path(f"^{ORGANIZATION}/repos/?$", RepositoriesView.as_view()),
     re_path(f"^{ORGANIZATION}/monitors/?$", MonitorsView.as_view()),
+    re_path(f"^{ORGANIZATION}/chunk-upload/?$", ChunkUploadView.as_view()),
+    re_path(f"^{ORGANIZATION}/artifactbundle/assemble/?$", AssembleView.as_view()),
     re_path(f"^{ORGANIZATION}/releases/?$", ReleasesView.as_view()),
+    re_path(f"^{RELEASE}/assemble/?$", AssembleView.as_view()),
     re_path(f"^{RELEASE}/commits/?$", CommitsView.as_view()),
     re_path(f"^{RELEASE}/previous-with-commits/?$", PreviousView.as_view()),
     re_path(f"^{RELEASE}/deploys/?$", DeploysView.as_view()),
     re_path(f"^{RELEASE}/?$", ReleaseView.as_view()),
-    re_path(
-        "^projects/(?P<organization>[^/]+)/(?P<project>[^/]+)/releases/?$",
-        ProjectReleasesView.as_view(),
-    ),
+    re_path(f"^{PROJECT}/releases/?$", ProjectReleasesView.as_view()),
+    re_path(f"^{PROJECT}/files/difs/assemble/?$", DebugFilesView.as_view()),
+    re_path(f"^{PROJECT}/files/dsyms/", OldDebugFilesView.as_view()),
     re_path("", no_such_path),
 ]
+filters = r"^api/v1/projects/(?P<project_id>\d{1,18})/filters"
+project = r"^api/v1/projects/(?P<project_id>\d{1,18})"
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
@@ -122,7 +147,22 @@ urlpatterns = [
         ),
         name="deploy-rollback",
     ),
+    re_path(
+        rf"{filters}/?$",
+        InboundFiltersViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update"}, detail=True
+        ),
+        name="project-filters",
+    ),
+    re_path(
+        rf"{filters}/preview/?$",
+        InboundFiltersViewSet.as_view({"post": "preview"}, detail=True),
+        name="project-filters-preview",
+    ),
+    re_path(r"^api/v1/detail/?$", SdkDetailView.as_view(), name="sdk-detail"),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{project}/setup/?$", ProjectSetupView.as_view()),
+    re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -60,7 +60,11 @@ class DatabaseStorage(Storage):
 
 def content_name(folder: str, data: bytes) -> str:
     """``<folder>/ab/<sha1 of the data, 40 hex digits>``."""
-    digest = sha1(data, usedforsecurity=False).hexdigest()
+    return name_of(folder, sha1(data, usedforsecurity=False).hexdigest())
+
+
+def name_of(folder: str, digest: str) -> str:
+    """The content name of a file whose SHA-1, 40 hex digits, is known."""
     return f"{folder}/{digest[:2]}/{digest}"
 
 

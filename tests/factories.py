@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import zstandard
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -27,7 +28,10 @@ from issues.models import (
     Monitor,
     MonitorEnvironment,
 )
+from issues.sealed_envelopes import Sender
 from releases.models import (
+    Artifact,
+    ArtifactBundle,
     Commit,
     Deploy,
     Environment,
@@ -36,15 +40,18 @@ from releases.models import (
     ReleaseMinute,
     Rollback,
     RollbackTarget,
+    StoredFile,
     Threshold,
     Watch,
 )
 from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
-from tenants.blobs import stage_blobs
-from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
+from tenants.blobs import stage_blobs, write_blob
+from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
+from tenants.sealing import seal
 from tenants.tokens import issue_token
+from tests.envelopes import sealed
 
 _numbers = itertools.count(1)
 
@@ -249,7 +256,7 @@ def make_attachment(
 ) -> Attachment:
     """A file of an event, in the database as digest leaves it."""
     blob = f"attachments/{uuid4().hex}"
-    stage_blobs({blob: data})
+    stage_blobs({blob: seal(zstandard.compress(data))})
     defaults = {
         "project": event.project if event else make_project(),
         "event_id": event.event_id if event else uuid4(),
@@ -309,12 +316,8 @@ def make_dead_letter(project: Project, **fields: Any) -> DeadLetter:
         "key_id": 1,
         "kind": "store",
         "received": timezone.now() - timedelta(minutes=5),
-        "remote_addr": "192.0.2.1",
-        "user_agent": "sentry.python/2",
-        "origin": "",
-        "query": "",
         "size": 2,
-        "body": b"{}",
+        "body": sealed(b"{}", Sender("192.0.2.1", "sentry.python/2")),
         "attempts": 1,
         "error": "ValueError: no",
     }
@@ -344,3 +347,45 @@ def make_rollback_target(**fields: Any) -> RollbackTarget:
         "url": "https://cd.example.com/rollback",
     }
     return RollbackTarget.objects.create(**{**defaults, **fields})
+
+
+def make_bundle(
+    project: Project | None = None, version: str = "", **fields: Any
+) -> ArtifactBundle:
+    """A bundle that is ready, of a release when ``version`` names one."""
+    project = project or make_project()
+    release = (
+        Release.objects.get_or_create(project=project, version=version)[0]
+        if version
+        else None
+    )
+    defaults = {"checksum": uuid4().hex + "0" * 8, "state": ArtifactBundle.State.OK}
+    return ArtifactBundle.objects.create(
+        project=project, release=release, **{**defaults, **fields}
+    )
+
+
+def make_artifact(
+    bundle: ArtifactBundle, url: str, data: bytes = b"", **fields: Any
+) -> Artifact:
+    """A file of a bundle; ``*.map`` are source maps, all others scripts."""
+    data = data or url.encode()
+    stored, _ = StoredFile.objects.get_or_create(
+        name=write_blob("artifacts", data), defaults={"size": len(data)}
+    )
+    kinds = Artifact.Kind
+    kind = kinds.SOURCE_MAP if url.endswith(".map") else kinds.MINIFIED
+    return Artifact.objects.create(
+        bundle=bundle,
+        project=bundle.project,
+        stored=stored,
+        url=url,
+        **{"kind": kind, **fields},
+    )
+
+
+def make_detail_rule(**fields: Any) -> DetailRule:
+    """A rule for every event that leaves what is standard, unless it is told else."""
+    return DetailRule.objects.create(
+        **{"name": f"rule {next(_numbers)}", "detail": "standard", **fields}
+    )

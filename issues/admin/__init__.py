@@ -3,23 +3,29 @@
 from issues.admin import (
     attachments,
     dead_letters,
+    detail_rules,
     event_page,
     hit_list,
+    inbound_filters,
     issues,
     monitors,
     releases,
     rules,
+    scrub_rules,
     tenants,
 )
 
 __all__ = [
     "attachments",
     "dead_letters",
+    "detail_rules",
     "event_page",
     "hit_list",
+    "inbound_filters",
     "issues",
     "monitors",
     "releases",
     "rules",
+    "scrub_rules",
     "tenants",
 ]

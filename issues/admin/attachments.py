@@ -60,8 +60,8 @@ class AttachmentAdmin(ReadOnlyAdmin):
             raise Http404("This attachment is gone: it goes with its event's day.")
         try:
             return attachments.download(attachment)
-        except FileNotFoundError as error:
-            raise Http404(f"The file of {attachment} is missing: {error}.") from error
+        except attachments.FileMissing as error:
+            raise Http404(str(error)) from error
 
     @admin.display(description="Size", ordering="size")
     def bytes(self, attachment: Attachment) -> str:

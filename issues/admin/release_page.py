@@ -53,6 +53,7 @@ def page_context(request: HttpRequest, release: Release) -> dict[str, Any]:
         "unit": health and UNITS.get(health.source),
         **(_tenants(request, health, now) if health else {}),
         "deploys": deploys_of(release),
+        "bundle_count": capped_count(release.artifact_bundles.all()),
         "commits": commits[:COMMITS_SHOWN],
         "more_commits": len(commits) > COMMITS_SHOWN,
         "new_issues": rows_of(queries.page_of(fresh, 1, ISSUES_SHOWN).rows),

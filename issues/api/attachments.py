@@ -98,8 +98,8 @@ class AttachmentViewSet(
         attachment = self.get_object()
         try:
             return attachments.download(attachment)
-        except FileNotFoundError as error:
-            raise Http404(f"The file of {attachment} is missing: {error}.") from error
+        except attachments.FileMissing as error:
+            raise Http404(str(error)) from error
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:

@@ -1,5 +1,7 @@
 """Stored events: listed without their bodies, read one by one with them."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -7,19 +9,24 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.api.attachments import AttachmentSerializer
 from issues.api.fields import LevelField, issue_named
+from issues.api.frames import FrameSerializer, SuspectCommitSerializer, frames_of
 from issues.attachments import of_event
+from issues.digest.detail import read_note
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
+from issues.source_links import links_of
+from issues.suspects import commits_behind
 from releases.models import Environment, Release
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
+from tenants.detail import DETAILS
 from tenants.models import Tenant
 from tenants.pagination import KeysetPagination
 
@@ -46,7 +53,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     tenant = name_of("key")
     tags = serializers.SerializerMethodField()
     has_payload = serializers.BooleanField(
-        help_text="False where a rate limit dropped the body."
+        help_text="False where the body was dropped."
     )
 
     class Meta:
@@ -77,19 +84,57 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         return dict(tag.partition("=")[::2] for tag in event.tags)
 
 
+class DetailNoteSerializer(serializers.Serializer[Any]):
+    """Which detail rule decided for an event, and what it left out."""
+
+    rule = serializers.IntegerField(help_text="Its id; 0 for a built-in one.")
+    name = serializers.CharField()
+    level = serializers.ChoiceField(choices=DETAILS)
+    share = serializers.FloatField(help_text="Fraction of bodies that it keeps, 0-1.")
+    left_out = serializers.ListField(child=serializers.CharField())
+
+
 class EventDetailSerializer(EventSerializer):
-    payload = serializers.DictField(help_text="The event as cleaned and stored.")
-    attachments = serializers.SerializerMethodField()
+    payload = serializers.DictField(
+        help_text="The event as cleaned and stored. A frame's _rush.minified is what "
+        "the client sent where a source map replaced it; _rush.unmapped why none did."
+    )
+    detail = DetailNoteSerializer(allow_null=True, help_text="null without a body.")
+    frames = FrameSerializer(
+        many=True, help_text="Of all exceptions, with links into the repository."
+    )
+    attachments = AttachmentSerializer(many=True)
+    suspect_commits = SuspectCommitSerializer(
+        many=True, help_text="Of its release, that touched a file of the stack trace."
+    )
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "payload", "attachments"]
+        fields = [
+            *EventSerializer.Meta.fields,
+            "payload",
+            "detail",
+            "frames",
+            "attachments",
+            "suspect_commits",
+        ]
 
-    @extend_schema_field(AttachmentSerializer(many=True))
-    def get_attachments(self, event: Event) -> Any:
-        rows = of_event(event.project_id, event.event_id)
-        for row in rows:
-            row.project = event.project
-        return AttachmentSerializer(rows, many=True, context=self.context).data
+
+def detail_of(event: Event, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What EventDetailSerializer describes; ``context`` is the view's."""
+    payload = event.payload
+    files = of_event(event.project_id, event.event_id)
+    for file in files:
+        file.project = event.project
+    links = links_of(event.project_id, event.release)
+    suspects = commits_behind(event.release_id, payload, links)
+    return {
+        **EventSerializer(event).data,
+        "payload": payload,
+        "detail": asdict(read_note(payload, event.level)) if payload else None,
+        "frames": frames_of(payload, links),
+        "attachments": AttachmentSerializer(files, many=True, context=context).data,
+        "suspect_commits": SuspectCommitSerializer(suspects, many=True).data,
+    }
 
 
 class EventFilters(filters.FilterSet):  # type: ignore[misc]
@@ -223,8 +268,7 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             raise Http404(
                 f"There is no event {pk}; bodies are kept for some days only."
             )
-        context = self.get_serializer_context()
-        return Response(EventDetailSerializer(event, context=context).data)
+        return Response(detail_of(event, self.get_serializer_context()))
 
 
 class IssueEventViewSet(mixins.ListModelMixin, EventLists):

@@ -7,15 +7,18 @@ from datetime import datetime
 from hashlib import sha1
 from uuid import UUID
 
+import zstandard
 from django.conf import settings
 from django.db import connection
 
 from issues.digest.context import ProjectRules
 from issues.digest.files import ReadyFile
-from issues.digest.parse import Parcel
+from issues.digest.parcel import Parcel
 from issues.digest.store import GroupedEvent, Tally
 from tenants.arrays import columns
 from tenants.blobs import stage_blobs
+from tenants.detail import keeps_attachments
+from tenants.sealing import seal
 
 # The hour's sum is read before it is written: two workers may pass the bound together,
 # each by one batch.
@@ -70,13 +73,13 @@ def keep(
 ) -> None:
     """Keep the files of the batch that projects want and the hour allows.
 
-    Those of events whose bodies are dropped are dropped with them. Call it in the
-    batch's transaction, after that was decided.
+    Those of events whose bodies are dropped, or kept with less than full detail, are
+    dropped. Call it in the batch's transaction, after that was decided.
     """
     wanted = []
     for found, dropped in _found(parcels, grouped):
         if dropped:
-            _count(tally, found, "rate_limit")
+            _count(tally, found, dropped)
         elif not projects[found.project_id].keeps_attachments:
             _count(tally, found, "switched_off")
         else:
@@ -87,22 +90,24 @@ def keep(
 
 def _found(
     parcels: Sequence[Parcel], grouped: Sequence[GroupedEvent]
-) -> Iterator[tuple[Found, bool]]:
-    """All files, and whether the body of their event is dropped."""
+) -> Iterator[tuple[Found, str]]:
+    """All files, each with the reason why its event keeps none."""
     for item in grouped:
+        whole = keeps_attachments(item.rule.detail)
+        dropped = item.dropped or ("" if whole else "detail_rule")
         for file in item.files:
             event = item.event
             found = Found(
                 item.project_id, item.key_id, event.received, event.event_id, file
             )
-            yield found, not item.kept
+            yield found, dropped
     for parcel in parcels:
         for event_id, file in parcel.files:
             yield (
                 Found(
                     parcel.project_id, parcel.key_id, parcel.received, event_id, file
                 ),
-                False,
+                "",
             )
 
 
@@ -127,7 +132,9 @@ def _store(found: Sequence[Found], bytes_per_hour: int, tally: Tally) -> None:
     new = _insert(fitting)
     for blob in fitting.keys() - new:
         _count(tally, fitting[blob], "duplicate")
-    stage_blobs({blob: fitting[blob].file.data for blob in sorted(new)})
+    # Nobody scrubs them: at rest they can be read with our key only.
+    packed = {blob: zstandard.compress(fitting[blob].file.data) for blob in sorted(new)}
+    stage_blobs({blob: seal(data) for blob, data in packed.items()})
 
 
 def _kept_in_hours(hours: set[tuple[int, int]]) -> Counter[tuple[int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from issues.digest.parse import Parcel
+from issues.digest.parcel import Parcel
 from issues.digest.store import GroupedEvent, Tally
 from issues.monitors.record import Arrived, record
 from issues.monitors.report import SERVER_KEY, link

@@ -6,6 +6,7 @@ from typing import Any
 
 from issues.clean import scalar_text
 from issues.ingest.limits import SWITCHED_OFF, TOO_LARGE, UNSUPPORTED
+from issues.scrubbing import Policy, scrub_text, scrubber_of
 
 DEFAULT_KIND = "event.attachment"
 UNNAMED = "unnamed"
@@ -42,8 +43,8 @@ def read_file(header: Mapping[str, Any], payload: bytes) -> ReadyFile:
 
 def _text(value: object, limit: int) -> str:
     """Printable characters only: no line breaks, and nothing that turns the direction
-    of writing, which can make one ending of a name look like another.
+    of writing, which can make one ending of a name look like another. No secrets.
     """
     told = (scalar_text(value) or "")[: 4 * limit]
     text = "".join(c if c.isprintable() else " " for c in told)
-    return " ".join(text.split())[:limit]
+    return scrub_text(" ".join(text.split()), scrubber_of(Policy()))[0][:limit]

@@ -1,133 +1,121 @@
 """Opens one claimed envelope: which events, sessions, requests and drops it tells."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import zstandard
 
 from issues.bodies import pack
-from issues.clean import decode, parse_time
+from issues.clean import parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.counted import (
+    COUNTED,
+    count_item,
+    count_unsupported,
+    filter_requests,
+    hide_secret_names,
+)
+from issues.digest.detail import apply_detail
 from issues.digest.files import ReadyFile, read_file, why_left_out
+from issues.digest.inbound import filter_of_event
 from issues.digest.normalise import event_from_security_report, normalise
-from issues.digest.requests import (
-    RequestSample,
-    read_segment_spans,
-    read_transaction,
-)
-from issues.digest.sessions import (
-    SessionBucket,
-    SessionState,
-    read_buckets,
-    read_session,
-)
-from issues.grouping import Grouping, group
+from issues.digest.parcel import FilteredEvent, Parcel, ReadyEvent
+from issues.digest.symbolicate import Maps, symbolicate
+from issues.grouping import group
 from issues.ingest.envelope import Envelope, Item, frame
-from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
-from issues.monitors.told import ToldCheckIn, read_check_in
-from issues.normal_event import NormalEvent, NotAnEvent
-
-# Items that are read one by one; other kinds are counted as unsupported.
-COUNTED = frozenset(
-    {"session", "sessions", "transaction", "span", "client_report", "check_in"}
-)
-MAX_SESSIONS = 100
-MAX_ENTRIES = 100
-MAX_REPORTED = 1_000_000_000
+from issues.normal_event import NormalEvent
+from issues.scrubbing import scrub_event
+from issues.sealed_envelopes import unseal_envelope
 
 _decompressor = zstandard.ZstdDecompressor()
 
 
 @dataclass(slots=True)
-class ReadyEvent:
-    """An event with its fingerprint and its packed body.
+class Arrived:
+    """An envelope as it was accepted: what the connection told, and the body."""
 
-    The tree of the event is gone by then: hundreds of trees held at once are built and
-    freed twice as slowly as one after another, because no cache holds them.
-    """
-
-    event: NormalEvent
-    project_id: int
-    key_id: int
-    grouping: Grouping
-    fingerprint: UUID
-    body: bytes
-    remote_addr: str
-    files: Sequence[ReadyFile] = ()
-
-
-@dataclass(slots=True)
-class Parcel:
-    """What one envelope holds, readable and of the right types.
-
-    ``files`` came without their event, whose id they name (32 hex digits).
-    """
-
+    kind: str
     project_id: int
     key_id: int
     received: datetime
+    remote_addr: str
+    user_agent: str
+    query: str
     from_page: bool  # a browser sent it
-    events: list[ReadyEvent] = field(default_factory=list)
-    sessions: list[SessionState] = field(default_factory=list)
-    buckets: list[SessionBucket] = field(default_factory=list)
-    requests: list[RequestSample] = field(default_factory=list)
-    check_ins: list[ToldCheckIn] = field(default_factory=list)
-    files: list[tuple[str, ReadyFile]] = field(default_factory=list)
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    body: bytes
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
-    body = _decompressor.decompress(row.body)
-    parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
-    if row.kind == "envelope":
-        _open_items(parcel, row, body, rules)
-    elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules))
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
+    """Read a claimed envelope; ``maps`` tell where minified JavaScript stands in the
+    source.
+
+    Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
+    """
+    sent = _unsealed(row)
+    parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
+    if sent.kind == "envelope":
+        _open_items(parcel, sent, rules, maps)
+    elif sent.kind == "store":
+        parcel.add(_event(sent, sent.body, "", None, rules, maps))
     else:
         events = event_from_security_report(
-            body,
-            query=row.query,
-            received=row.received,
-            remote_addr=row.remote_addr,
-            user_agent=row.user_agent,
+            sent.body,
+            query=sent.query,
+            received=sent.received,
+            remote_addr=sent.remote_addr,
+            user_agent=sent.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules) for event in events]
+        for event in events:
+            parcel.add(_ready(sent, event, rules, maps))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
-def _open_items(
-    parcel: Parcel, row: ClaimedEnvelope, body: bytes, rules: ProjectRules
-) -> None:
+def _unsealed(row: ClaimedEnvelope) -> Arrived:
+    sender, packed = unseal_envelope(row.body)
+    return Arrived(
+        row.kind,
+        row.project_id,
+        row.key_id,
+        row.received,
+        sender.remote_addr,
+        sender.user_agent,
+        sender.query,
+        bool(sender.origin),
+        _decompressor.decompress(packed),
+    )
+
+
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) -> None:
+    body = sent.body
     envelope = frame(body)
     header = envelope.header
-    clock = Clock(row.received, parse_time(header.get("sent_at")))
+    clock = Clock(sent.received, parse_time(header.get("sent_at")))
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     files: list[ReadyFile] = []
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
-            parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules)
+            parcel.add(
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type == "attachment":
             _add_file(parcel, files, item, payload)
         elif item.type not in COUNTED:
-            _add_unsupported(parcel, item)
+            count_unsupported(parcel, item)
         else:
-            _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+            count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
     if files:
         _deliver(parcel, files, envelope)
+    if parcel.requests:
+        filter_requests(parcel, rules.inbound, sent.remote_addr, sent.user_agent)
+    hide_secret_names(parcel)
 
 
 def _add_file(
@@ -142,11 +130,10 @@ def _add_file(
 
 def _deliver(parcel: Parcel, files: list[ReadyFile], envelope: Envelope) -> None:
     """Give the files to their event, in the envelope or sent apart from it."""
+    arrived: list[ReadyEvent | FilteredEvent] = [*parcel.events, *parcel.filtered]
     kinds = {item.type for item in envelope.items}
-    if parcel.events:
-        parcel.events[0].files = files
-    elif "event" in kinds:
-        parcel.outcomes["attachment", "filtered"] += len(files)
+    if arrived:
+        arrived[0].files = files
     elif "transaction" in kinds:
         parcel.outcomes["attachment", "unsupported"] += len(files)
     elif envelope.event_id:
@@ -155,132 +142,48 @@ def _deliver(parcel: Parcel, files: list[ReadyFile], envelope: Envelope) -> None
         parcel.outcomes["attachment", "invalid"] += len(files)
 
 
-def _count_item(
-    parcel: Parcel,
-    item: Item,
-    payload: bytes,
-    trace: dict[str, Any],
-    tenant_tags: Sequence[str],
-    clock: Clock,
-) -> None:
-    """Add what an item tells; what it should tell and does not is counted invalid.
-
-    It never raises: a broken session must not take the envelope's event along.
-    """
-    told = _object(payload)
-    invalid = 0
-    match item.type:
-        case "session":
-            session = read_session(told, clock)
-            if session is None or len(parcel.sessions) == MAX_SESSIONS:
-                invalid = 1
-            else:
-                parcel.sessions.append(session)
-        case "sessions":
-            buckets = read_buckets(told, clock)
-            parcel.buckets += buckets
-            invalid = _length(told.get("aggregates")) - len(buckets)
-        case "transaction" if told:
-            sample = read_transaction(told, trace, tenant_tags, clock)
-            parcel.requests.append(sample)
-        case "span":
-            segments = read_segment_spans(told, trace, tenant_tags, clock)
-            parcel.requests += segments
-            _count_members(parcel, told.get("items"), len(segments))
-        case "client_report":
-            invalid = _add_client_report(parcel, told)
-        case "check_in":
-            check_in = read_check_in(told, parcel.received)
-            invalid = int(check_in is None)
-            parcel.check_ins += [check_in] if check_in else []
-        case _:
-            invalid = 1
-    if invalid > 0:
-        parcel.outcomes[category(item.type), "invalid"] += invalid
-
-
-def _add_unsupported(parcel: Parcel, item: Item) -> None:
-    quantity = item.header.get("item_count")
-    counted = quantity if isinstance(quantity, int) and quantity > 0 else 1
-    key = (category(item.type), "unsupported")
-    parcel.outcomes[key] += min(counted, MAX_REPORTED)
-
-
-def _count_members(parcel: Parcel, spans: Any, segments: int) -> None:
-    """Spans inside a segment are not kept."""
-    members = _length(spans) - segments
-    if members:
-        reason = "unsupported" if isinstance(spans, list) and spans else "invalid"
-        parcel.outcomes["span", reason] += members
-
-
 def _event(
-    row: ClaimedEnvelope,
+    sent: Arrived,
     payload: bytes,
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-) -> ReadyEvent:
+    maps: Maps,
+) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
         header_event_id=event_id,
         sent_at=sent_at,
-        received=row.received,
-        remote_addr=row.remote_addr,
-        user_agent=row.user_agent,
+        received=sent.received,
+        remote_addr=sent.remote_addr,
+        user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules)
+    return _ready(sent, event, rules, maps)
 
 
-def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+def _ready(
+    sent: Arrived, event: NormalEvent, rules: ProjectRules, maps: Maps
+) -> ReadyEvent | FilteredEvent:
+    """Filter, scrub, symbolicate, group, cut and pack; lets go of the tree."""
+    name = filter_of_event(event, rules.inbound, sent.remote_addr, sent.user_agent)
+    if name:
+        event.body, event.exceptions, event.threads_frames = {}, [], []
+        return FilteredEvent(event, sent.project_id, sent.key_id, name)
+    scrub_event(event, rules.scrubber, sent.remote_addr)
+    awaited = symbolicate(event, sent.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
+    rule = apply_detail(event, rules.detail)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
         event,
-        row.project_id,
-        row.key_id,
+        sent.project_id,
+        sent.key_id,
         grouping,
         UUID(grouping.hash),
         body,
-        row.remote_addr,
+        sent.remote_addr,
+        rule,
+        awaited,
     )
-
-
-def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
-    """What the SDK says it dropped itself; public input, so bounded in every way.
-
-    Returns the number of entries that tell nothing.
-    """
-    entries = payload.get("discarded_events")
-    invalid = _length(entries)
-    for entry in entries[:MAX_ENTRIES] if isinstance(entries, list) else []:
-        if not isinstance(entry, dict):
-            continue
-        kind, reason = entry.get("category"), entry.get("reason")
-        quantity = entry.get("quantity")
-        if (
-            isinstance(kind, str)
-            and isinstance(reason, str)
-            and isinstance(quantity, int)
-            and 0 < quantity <= MAX_REPORTED
-        ):
-            parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
-            invalid -= 1
-    return invalid
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    """The JSON object in an item's payload; {} where there is none."""
-    try:
-        value, _ = decode(payload)
-    except NotAnEvent:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _length(values: Any) -> int:
-    """How many entries an item should tell of: at least one."""
-    return max(len(values), 1) if isinstance(values, list) else 1

@@ -1,5 +1,6 @@
 from issues.models.attachment import Attachment
 from issues.models.counters import (
+    DetailMinute,
     IssueHour,
     IssueMinute,
     IssueTag,
@@ -15,7 +16,15 @@ from issues.models.inbox import (
     Outcome,
     SeenEvent,
 )
-from issues.models.issue import Fingerprint, Issue, IssueStats, Level
+from issues.models.incident import (
+    EscalationStep,
+    Incident,
+    IncidentEntry,
+    IncidentIssue,
+    IncidentPolicy,
+    Severity,
+)
+from issues.models.issue import Fingerprint, Issue, IssueStats
 from issues.models.monitor import (
     CheckIn,
     CheckInStatus,
@@ -24,20 +33,28 @@ from issues.models.monitor import (
     MonitorEnvironment,
 )
 from issues.models.rules import FingerprintRule, PathRule
+from issues.models.waiting import WaitingEvent
 from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
+from tenants.levels import Level
 
 __all__ = [
     "Attachment",
     "CheckIn",
     "CheckInStatus",
     "DeadLetter",
+    "DetailMinute",
     "DigestRun",
+    "EscalationStep",
     "Event",
     "Fingerprint",
     "FingerprintRule",
     "HitListEntry",
     "HitRule",
+    "Incident",
+    "IncidentEntry",
+    "IncidentIssue",
+    "IncidentPolicy",
     "InboxEnvelope",
     "InboxWriter",
     "Issue",
@@ -55,4 +72,6 @@ __all__ = [
     "Outcome",
     "PathRule",
     "SeenEvent",
+    "WaitingEvent",
+    "Severity",
 ]

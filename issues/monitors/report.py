@@ -16,11 +16,13 @@ from django.db import connection, transaction
 from issues import workflow
 from issues.models import CheckIn, InboxEnvelope, Issue, MonitorEnvironment
 from issues.models.inbox import EnvelopeKind
+from issues.sealed_envelopes import Sender, seal_envelope
 from tenants.arrays import columns
 from tenants.audit import SYSTEM
 
 # Of no client: nobody can send with it from outside.
 SERVER_KEY = 0
+SENDER = Sender(user_agent="rush_monitor")
 LOGGER = "monitors"
 PIECE = 100
 
@@ -51,9 +53,8 @@ def send(failed: Sequence[tuple[MonitorEnvironment, CheckIn]], now: datetime) ->
                 key_id=SERVER_KEY,
                 kind=EnvelopeKind.STORE,
                 received=now,
-                user_agent="rush_monitor",
                 size=len(text),
-                body=zstandard.compress(text),
+                body=seal_envelope(SENDER, zstandard.compress(text)),
             )
         )
     InboxEnvelope.objects.bulk_create(rows)

@@ -15,6 +15,7 @@ from issues.schedules import (
     ScheduleError,
     read_schedule,
 )
+from issues.scrubbing import FILTERED, Policy, holds_token, scrub_text, scrubber_of
 from tenants.names import one_line
 
 SLUG_CHARACTERS = 50
@@ -114,7 +115,8 @@ def _config(told: Any) -> Config | None:
     try:
         schedule = read_schedule(told.get("schedule"), told.get("timezone"))
     except ScheduleError as error:
-        problem = UNSTORABLE.sub("", str(error))
+        # It quotes what the client sent.
+        problem = scrub_text(UNSTORABLE.sub("", str(error)), scrubber_of(Policy()))[0]
     return Config(
         schedule,
         _between(told.get("checkin_margin"), 0, MOST_MINUTES),
@@ -132,4 +134,6 @@ def _between(value: Any, least: int, most: int) -> int | None:
 
 
 def _text(value: Any, limit: int) -> str:
-    return one_line(value).strip()[:limit].strip() if isinstance(value, str) else ""
+    """One line; names become rows that outlive every event: none may be a token."""
+    text = one_line(value).strip()[:limit].strip() if isinstance(value, str) else ""
+    return FILTERED if holds_token(text) else text

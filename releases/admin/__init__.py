@@ -4,6 +4,6 @@ Those of releases are registered by ``issues.admin.releases``, which adds the is
 that each one brought: this app knows nothing of issues.
 """
 
-from releases.admin import deploys, environments, rollbacks, thresholds
+from releases.admin import artifacts, deploys, environments, rollbacks, thresholds
 
-__all__ = ["deploys", "environments", "rollbacks", "thresholds"]
+__all__ = ["artifacts", "deploys", "environments", "rollbacks", "thresholds"]

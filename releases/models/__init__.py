@@ -1,3 +1,4 @@
+from releases.models.artifact import Artifact, ArtifactBundle, StoredFile
 from releases.models.deploy import Deploy, Evaluation, Watch
 from releases.models.health import (
     Calibration,
@@ -14,6 +15,8 @@ from releases.models.threshold import Action, Threshold
 
 __all__ = [
     "Action",
+    "Artifact",
+    "ArtifactBundle",
     "Calibration",
     "Commit",
     "Deploy",
@@ -27,6 +30,7 @@ __all__ = [
     "RollbackAttempt",
     "RollbackTarget",
     "SessionState",
+    "StoredFile",
     "TenantMinute",
     "Threshold",
     "TrafficMinute",

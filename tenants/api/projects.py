@@ -21,6 +21,8 @@ class ProjectSerializer(ConstrainedSerializer):
             "tenant_tags",
             "repositories",
             "keep_attachments",
+            "ip_addresses",
+            "scrub_personal_data",
             "grouping_version",
             "created",
         ]

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.flow import npm
+from tests.flow.sentry_cli import SentryCli, git
 from tests.flow.server import Wire, serving_front
+from tests.running import RunningUp
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,14 @@ def packages(pytestconfig: pytest.Config) -> Path:
     cache = pytestconfig.cache
     assert cache is not None
     return npm.installed(cache.mkdir("clients"))
+
+
+@pytest.fixture(scope="module")
+def cli(
+    up: RunningUp, packages: Path, tmp_path_factory: pytest.TempPathFactory
+) -> SentryCli:
+    """sentry-cli with a token of the running ``up``, in a checkout without commits."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    git(checkout, "init", "-q", "-b", "main")
+    git(checkout, "remote", "add", "origin", "https://git.example.com/acme/shop.git")
+    return SentryCli(up, packages / "node_modules/.bin/sentry-cli", checkout)

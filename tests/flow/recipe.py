@@ -1,5 +1,6 @@
 """Reads the recipes of docs/ci and runs their commands as the CI systems do."""
 
+import json
 import os
 import re
 import string
@@ -18,6 +19,13 @@ from releases import rush_gate
 DOCS = Path(__file__).parents[2] / "docs" / "ci"
 ADDRESS = "https://rush.example.com"
 COMMAND_SECONDS = 60
+SOURCE_MAP = {
+    "version": 3,
+    "sources": ["app.ts"],
+    "sourcesContent": ["a();"],
+    "names": [],
+    "mappings": "AAAA",
+}
 # What a CI system sets, so that a test run inside one does not mix them up.
 FOREIGN = ("GITHUB_", "CI_", "RUSH_", "SENTRY_")
 
@@ -47,7 +55,7 @@ class Runner:
         return f"{self.directory}:{os.environ['PATH']}"
 
     def prepare(self) -> None:
-        """Make what a team has: commits, a way to deploy, an access log."""
+        """Make what a team has: commits, a build, a way to deploy, an access log."""
         self.directory.mkdir()
         self._git("init", "--quiet")
         for number, name in enumerate(("pricing.py", "grüße.py")):
@@ -58,6 +66,10 @@ class Runner:
         command = f'exec "{sys.executable}" "{rush_gate.__file__}" "$@"'
         self._script("rush-gate", command)
         (self.directory / "access.log").write_text("")
+        dist = self.directory / "dist"
+        dist.mkdir()
+        (dist / "app.js").write_text("a();\n//# sourceMappingURL=app.js.map\n")
+        (dist / "app.js.map").write_text(json.dumps(SOURCE_MAP))
 
     def _script(self, name: str, line: str) -> None:
         path = self.directory / name

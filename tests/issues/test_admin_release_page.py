@@ -177,6 +177,6 @@ def test_the_page_costs_a_fixed_number_of_queries(
 
     # Session, person, permissions (4), dead letters, release, health (6), deploys of
     # the chart, commits, tenants, deploys with rollbacks (2), issues (2), families,
-    # trends, and two counts.
-    with django_assert_num_queries(23):
+    # trends, and three counts (of issues, of bundles).
+    with django_assert_num_queries(24):
         page(viewer, PAGE, release.pk)

@@ -14,7 +14,7 @@ from issues import attachments
 from issues.digest.batch import Digest
 from issues.models import Attachment, Event, Outcome
 from releases import health
-from tenants.models import Blob, ProjectKey
+from tenants.models import Blob, InboundFilters, ProjectKey
 from tests.envelopes import envelope, event, item, put
 from tests.factories import make_key
 
@@ -66,6 +66,36 @@ def test_files_are_kept_beside_their_event(key: ProjectKey, digest: Digest) -> N
         *[("dump.bin", 2048), ("empty.txt", 0), ("log.txt", 6)]
     ]
     assert {row.received for row in rows} == {stored.received}
+
+
+def test_at_rest_a_file_cannot_be_read(key: ProjectKey, digest: Digest) -> None:
+    put(key, with_event(attachment(b"password=hunter2", "hunter2.log")))
+    digest.batch()
+    assert b"hunter2" not in bytes(Blob.objects.get().data)
+
+
+def test_files_of_an_event_with_less_than_full_detail_are_dropped(
+    key: ProjectKey, digest: Digest
+) -> None:
+    payload = event(event_id=EVENT_ID, level="info")
+    body = envelope(attachment(), item("event", payload), event_id=EVENT_ID)
+    put(key, body)
+    digest.batch()
+    assert (kept(), dropped()) == ({}, {"detail_rule": 1})
+    assert Event.objects.count() == 1
+
+
+def test_files_of_a_filtered_event_are_counted_with_it(
+    key: ProjectKey, digest: Digest
+) -> None:
+    InboundFilters.objects.update_or_create(
+        project=key.project, defaults={"message_patterns": ["*boring*"]}
+    )
+    payload = event(event_id=EVENT_ID, message="boring", exception=None)
+    body = envelope(attachment(), item("event", payload), event_id=EVENT_ID)
+    put(key, body)
+    digest.batch()
+    assert (kept(), dropped()) == ({}, {"filtered:messages": 1})
 
 
 def test_files_that_come_without_their_event_are_kept_under_its_id(

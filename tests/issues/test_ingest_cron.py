@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-import zstandard
 
 from issues.ingest.envelope import frame
 from issues.models import InboxEnvelope, Outcome
 from tests.door import KEY, Door, make_key, through
+from tests.envelopes import unsealed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ def ask(
 def told() -> dict[str, Any]:
     """The check-in in the inbox."""
     row = InboxEnvelope.objects.get()
-    body = zstandard.decompress(row.body)
+    body = unsealed(row.body)
     (item,) = frame(body).items
     assert (row.kind, item.type) == ("envelope", "check_in")
     check_in: dict[str, Any] = json.loads(body[item.start : item.end])
