@@ -41,6 +41,7 @@ from releases.sentry_api.releases import (
 )
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
+from tenants.api.channels import ChannelViewSet, DeliveryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
@@ -56,6 +57,8 @@ api.register(
 )
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
+api.register("channels", ChannelViewSet, "channel")
+api.register("deliveries", DeliveryViewSet, "delivery")
 api.register("releases", ReleaseViewSet, "release")
 api.register("environments", EnvironmentViewSet, "environment")
 api.register("deploys", DeployViewSet, "deploy")
