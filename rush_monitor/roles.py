@@ -13,6 +13,8 @@ RESPONDER = Q(
         "add_hitlistentry",
         "change_hitlistentry",
         "delete_hitlistentry",
+        "add_incident",
+        "change_incident",
     ],
 ) | Q(content_type__app_label="releases", codename="add_rollback")
 MAINTAINER = Q(
@@ -20,8 +22,10 @@ MAINTAINER = Q(
     content_type__model__in=[
         "deadletter",
         "deploy",
+        "escalationstep",
         "fingerprintrule",
         "hitrule",
+        "incidentpolicy",
         "pathrule",
         "plan",
         "project",

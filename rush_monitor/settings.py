@@ -341,8 +341,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
+        "DeliveryStateEnum": "tenants.models.Delivery.State",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "IncidentSourceEnum": "issues.models.Incident.Source",
+        "IncidentStateEnum": "issues.models.Incident.State",
         "ResolutionEnum": "issues.models.Issue.Resolution",
+        "RollbackStateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",
     },
