@@ -35,8 +35,9 @@ def family_of_incident(incident: Incident) -> list[int]:
 
 def entries_of(incident: Incident) -> list[IncidentEntry]:
     """The newest lines of its timeline, in order."""
-    newest = incident.entries.order_by("-at", "-id")[:ENTRIES_SHOWN]
-    return list(newest)[::-1]
+    # Not through the incident, whose entries may be prefetched: those of the clock.
+    entries = IncidentEntry.objects.filter(incident=incident)
+    return list(entries.order_by("-at", "-id")[:ENTRIES_SHOWN])[::-1]
 
 
 def deliveries_of(incident: Incident) -> list[Delivery]:
