@@ -9,10 +9,7 @@ from issues.models.inbox import ClaimedEnvelope
 from tenants import audit
 from tenants.audit import Actor
 
-COPIED = (
-    "project_id, key_id, kind, received, remote_addr, user_agent, origin, query, size,"
-    " body"
-)
+COPIED = "project_id, key_id, kind, received, size, body"
 
 
 def bury(envelope_id: int, error: str, traceback: str) -> bool:
@@ -37,10 +34,6 @@ def keep(envelope: ClaimedEnvelope, error: str, trace: str) -> None:
         key_id=envelope.key_id,
         kind=envelope.kind,
         received=envelope.received,
-        remote_addr=envelope.remote_addr,
-        user_agent=envelope.user_agent,
-        origin=envelope.origin,
-        query=envelope.query,
         size=envelope.size,
         body=envelope.body,
         attempts=envelope.attempts + 1,

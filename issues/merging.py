@@ -25,12 +25,13 @@ class MergeError(Refusal):
 
 
 @transaction.atomic
-def merge(target: Issue, others: Iterable[Issue], actor: Actor) -> Issue:
+def merge(target: Issue, others: Iterable[Issue], actor: Actor, why: str = "") -> Issue:
     """Let ``target`` (or the issue it is merged into) show the others as well.
 
     What was merged into one of the others moves along. The root's event count includes
-    the family at once; tenants and users follow with the next scoring. Returns the
-    root. Raises MergeError where the projects differ or there is nothing to merge.
+    the family at once; tenants and users follow with the next scoring. ``why`` stands
+    in the history. Returns the root. Raises MergeError where the projects differ or
+    there is nothing to merge.
     """
     families.change()
     shown = Issue.objects.values_list(Coalesce("merged_into_id", "pk"), flat=True)
@@ -46,7 +47,7 @@ def merge(target: Issue, others: Iterable[Issue], actor: Actor) -> Issue:
     _take_in(root, joining, stats, now)
     Issue.objects.filter(pk__in=[row.pk for row in joining]).update(merged_into=root)
     hitlist.end([row.pk for row in joining], actor, "merged")
-    _note_merge(root, [row for row in joining if row.pk in chosen], actor, now)
+    _note_merge(root, [row for row in joining if row.pk in chosen], actor, now, why)
     return Issue.objects.select_related("project", "stats").get(pk=root_id)
 
 
@@ -136,9 +137,9 @@ def _save(stats: Iterable[IssueStats]) -> None:
 
 
 def _note_merge(
-    root: Issue, merged: Iterable[Issue], actor: Actor, now: datetime
+    root: Issue, merged: Iterable[Issue], actor: Actor, now: datetime, why: str
 ) -> None:
-    notes = []
+    notes, because = [], f": {why}" if why else ""
     for row in merged:
         into = {"merged_into": root.pk}
         notes += [
@@ -146,12 +147,17 @@ def _note_merge(
                 root,
                 Kind.MERGED,
                 actor,
-                f"{row.short_id} was merged into this issue",
+                f"{row.short_id} was merged into this issue{because}",
                 now,
                 {"issue": row.pk, "title": row.title},
             ),
             history.note(
-                row, Kind.MERGED, actor, f"merged into {root.short_id}", now, into
+                row,
+                Kind.MERGED,
+                actor,
+                f"merged into {root.short_id}{because}",
+                now,
+                into,
             ),
         ]
     history.write(actor, notes)

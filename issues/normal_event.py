@@ -8,6 +8,8 @@ from typing import Any
 class NotAnEvent(ValueError):
     """The payload holds no event at all; the message says why."""
 
+    tellable = True
+
 
 @dataclass(slots=True)
 class Frame:

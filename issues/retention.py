@@ -10,10 +10,12 @@ from issues import partitions
 from issues.disk import HIGH
 from issues.models import (
     DeadLetter,
+    DetailMinute,
     IssueHour,
     IssueMinute,
     Outcome,
     SeenEvent,
+    WaitingEvent,
 )
 from releases.models import (
     Evaluation,
@@ -30,6 +32,7 @@ PIECE = 20_000
 # Table, its time column, and how long a row is kept.
 FIXED = [
     (IssueMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (DetailMinute._meta.db_table, "minute", timedelta(hours=48)),
     (SessionState._meta.db_table, "minute", timedelta(hours=48)),
     (KeyMinute._meta.db_table, "minute", timedelta(hours=48)),
     (TrafficMinute._meta.db_table, "minute", timedelta(hours=48)),
@@ -37,6 +40,7 @@ FIXED = [
     (TenantMinute._meta.db_table, "minute", timedelta(days=15)),
     (ReleaseNetwork._meta.db_table, "first_seen", timedelta(days=15)),
     (ReleaseUser._meta.db_table, "day", timedelta(days=15)),
+    (WaitingEvent._meta.db_table, "received", timedelta(days=7)),
     (Outcome._meta.db_table, "minute", timedelta(days=30)),
     (Evaluation._meta.db_table, "at", timedelta(days=90)),
     (IssueHour._meta.db_table, "hour", timedelta(days=396)),

@@ -1,6 +1,7 @@
 """Which issues make a release worse, and which commits may have brought them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ from django.db import connection
 
 from issues.evidence import shown_issues
 from issues.models import Event, Issue, Level
+from issues.source_links import SourceLinks, base_names, normal_path
 from releases.look import Look, minute_of
 from releases.models import Commit
 
 LISTED = 5
 COMMITS_PER_ISSUE = 3
 COMMITS_READ = 200
+COMMITS_SHOWN = 10
 BEFORE = timedelta(hours=24)
 
 # Errors of each issue in the release since grace, and what the baseline would have had
@@ -101,20 +104,75 @@ def suspect_commits(
     event = (
         Event.objects.filter(issue=issue, received__gte=since).order_by("-id").first()
     )
-    files = frame_files(event.payload) if event else []
-    found = []
-    for commit in commits:
-        touched = touched_file(commit.files, files)
-        if touched:
-            found.append(
-                {
-                    "sha": commit.sha,
-                    "subject": commit.subject,
-                    "author": commit.author_name or commit.author_email,
-                    "file": touched,
-                }
-            )
-    return found[:COMMITS_PER_ISSUE]
+    touching = touching_commits(commits, event.payload) if event else []
+    return [
+        {
+            "sha": commit.sha,
+            "subject": commit.subject,
+            "author": commit.author_name or commit.author_email,
+            "file": file,
+        }
+        for commit, file in touching[:COMMITS_PER_ISSUE]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectCommit:
+    """A commit that touched ``file``, which a frame stands in; ``url`` may be ""."""
+
+    sha: str
+    subject: str
+    author: str
+    committed_at: datetime | None
+    repository: str
+    file: str
+    release: str
+    url: str
+
+
+def commits_behind(
+    release_id: int | None, payload: dict[str, Any], links: SourceLinks
+) -> list[SuspectCommit]:
+    """Commits of a release that touched a file of the stack trace, newest first.
+
+    One query, none where the event names no release or no file of its own.
+    """
+    if release_id is None or not frame_files(payload):
+        return []
+    commits = Commit.objects.filter(release=release_id).exclude(files=[])
+    rows = list(commits.select_related("release")[:COMMITS_READ])
+    return [
+        SuspectCommit(
+            sha=commit.sha,
+            subject=commit.subject,
+            author=commit.author_name or commit.author_email,
+            committed_at=commit.committed_at,
+            repository=commit.repository,
+            file=file,
+            release=commit.release.version,
+            url=links.of_commit(commit.sha, commit.repository),
+        )
+        for commit, file in touching_commits(rows, payload)[:COMMITS_SHOWN]
+    ]
+
+
+def release_to_blame(issue: Issue, event: Event) -> int | None:
+    """The release that brought the fault, as far as is known.
+
+    The one it was first seen in; after a regression that of the newest event.
+    """
+    if issue.regressed_at or issue.first_release_id is None:
+        return event.release_id
+    return issue.first_release_id
+
+
+def touching_commits(
+    commits: Iterable[Commit], payload: dict[str, Any]
+) -> list[tuple[Commit, str]]:
+    """Those of ``commits`` that touched a frame's file, with it; in their order."""
+    files = frame_files(payload)
+    found = ((commit, touched_file(commit.files, files)) for commit in commits)
+    return [(commit, file) for commit, file in found if file]
 
 
 def frame_files(payload: dict[str, Any]) -> list[str]:
@@ -127,27 +185,23 @@ def frame_files(payload: dict[str, Any]) -> list[str]:
             name = frame.get("filename") or frame.get("abs_path") or ""
             if frame.get("in_app") is not False and name:
                 files.setdefault(normal_path(name))
-    return list(files)
-
-
-def normal_path(name: str) -> str:
-    """A path without scheme, host, query and leading dots, with forward slashes."""
-    path = name.replace("\\", "/").partition("?")[0]
-    if "://" in path:
-        path = path.partition("://")[2].partition("/")[2]
-    parts = [part for part in path.split("/") if part not in ("", ".", "..", "~")]
-    return "/".join(parts)
+    return [file for file in files if file]
 
 
 def touched_file(changed: Sequence[str], files: Sequence[str]) -> str:
-    """The changed file that is a frame's; "" where none is.
+    """The changed file that is a frame's, the first frame's first; "" where none is.
 
     A frame knows its path from the package or the machine's root, a commit from the
     repository's, so one must end with the other, whole names only.
     """
-    for file in files:
-        for path in changed:
-            mine, other = sorted((file, normal_path(path)), key=len)
-            if other == mine or other.endswith(f"/{mine}"):
-                return path
-    return ""
+    by_name = base_names(files)
+    order = {file: place for place, file in enumerate(files)}
+    best, found = len(files), ""
+    for path in changed:
+        normal = normal_path(path)
+        for file in by_name.get(normal.rpartition("/")[2], ()):
+            mine, other = sorted((file, normal), key=len)
+            is_same = other == mine or other.endswith(f"/{mine}")
+            if is_same and order[file] < best:
+                best, found = order[file], path
+    return found

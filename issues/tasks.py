@@ -12,11 +12,15 @@ from django.utils import timezone
 
 from issues import evidence, hitlist, retention, scoring, suspects, workflow
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
+from issues.digest.source_maps import SourceMaps
+from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
+from issues.failures import told
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
 from releases.look import look
+from tenants.doorbell import ring
 from tenants.ticks import only_one
 
 logger = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ SLICE_SECONDS = 2.0
 DOORBELL_EXPIRES = 3
 RETRY_SECONDS = 1
 RETENTION_SECONDS = 60.0
+SYMBOLICATE_SECONDS = 20.0
 
 _digest = Digest(settings.DIGEST_BATCH_SIZE)
 
@@ -37,7 +42,7 @@ def digest() -> None:
     try:
         result, empty = drain(_digest, SLICE_SECONDS)
     except OPERATIONAL as error:
-        logger.warning("digest waits for the database: %s", error)
+        logger.warning("digest waits for the database: %s", told(error))
         _digest.close()
         digest.apply_async(countdown=RETRY_SECONDS, expires=DOORBELL_EXPIRES)
         return
@@ -110,6 +115,23 @@ def retention_tick() -> None:
             )
             if gone:
                 logger.info("retention deleted %s", gone)
+
+
+@shared_task(name="issues.symbolicate_again")
+def symbolicate_again() -> None:
+    """Look again at the events that came before their source map."""
+    with only_one("issues.symbolicate_again") as mine:
+        if not mine:
+            return
+        maps = SourceMaps(settings.SOURCE_MAP_CACHE_MB << 20)
+        try:
+            events, done = catch_up(maps, timezone.now(), SYMBOLICATE_SECONDS)
+        finally:
+            maps.close()
+    if events:
+        logger.info("%s events were symbolicated again", events)
+    if not done:
+        ring("issues.symbolicate_again", "upkeep")
 
 
 @shared_task(name="issues.watch")

@@ -35,6 +35,12 @@ def resolve_releases(
     return found
 
 
+def first_seen(project_id: int, version: str) -> datetime | None:
+    """When an event or CI first named the release; None where nobody has."""
+    found = Release.objects.filter(project_id=project_id, version=version)
+    return found.values_list("first_seen", flat=True).first()
+
+
 def resolve_environments(
     wanted: Iterable[tuple[int, str]],
 ) -> dict[tuple[int, str], int]:

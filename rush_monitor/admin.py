@@ -17,6 +17,8 @@ from issues import queries
 from issues.admin.hit_list import current_entries
 from issues.admin.issue_list import rows_of
 from issues.admin.outcomes import outcomes_view
+from issues.admin.setup_page import setup_urls
+from issues.arrivals import silent_projects
 from issues.disk import FULL, HIGH
 from issues.models import DeadLetter, HitListEntry, InboxEnvelope, Issue
 from issues.tasks import disk
@@ -24,7 +26,6 @@ from releases.admin.deploy_state import watched_now
 from releases.models import Deploy, ReleaseMinute
 from tenants.audited import may
 from tenants.charts import BarChart, Mark, bar_chart
-from tenants.models import ProjectKey
 from tenants.pages import COUNT_CAP, capped_count
 
 admin.site.index_template = "rush_monitor/home.html"
@@ -40,7 +41,8 @@ def extra_urls() -> list[URLPattern]:
                 lambda request: outcomes_view(request, admin.site.each_context(request))
             ),
             name="issues_outcome_changelist",
-        )
+        ),
+        *setup_urls(admin.site),
     ]
 
 
@@ -51,6 +53,7 @@ BURNING = 8
 LISTED = 5
 WATCHED = 8
 MARKED = 50
+SILENT = 3
 DEPLOYS = "releases.view_deploy"
 DEAD_LETTERS_CAP = 100
 INBOX_CAP = 10_000
@@ -119,6 +122,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Tenants", "storefront", "tenants.tenant"),
                 _item("Plans", "sell", "tenants.plan"),
                 _item("Projects", "deployed_code", "tenants.project"),
+                _item("Source repositories", "code", "tenants.sourcerepository"),
                 _item("API tokens", "key", "tenants.apitoken"),
             ],
         },
@@ -141,7 +145,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Hit rules", "rule", "issues.hitrule"),
                 _item("Path rules", "alt_route", "issues.pathrule"),
+                _item("Detail rules", "tune", "tenants.detailrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
+                _item("Inbound filters", "filter_list", "tenants.inboundfilters"),
+                _item("Scrub rules", "visibility_off", "tenants.scrubrule"),
             ],
         },
         {
@@ -193,8 +200,17 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "dead_letters_cap": DEAD_LETTERS_CAP,
         "disk": _disk(),
         "watched": watched,
+        **_silence(),
+    }
+
+
+def _silence() -> dict[str, Any]:
+    """Which projects nobody reports to yet, and whether there was any event at all."""
+    silent = silent_projects(SILENT + 1)
+    return {
+        "silent": silent[:SILENT],
+        "more_silent": len(silent) > SILENT,
         "nothing_yet": not Issue.objects.exists(),
-        "first_key": ProjectKey.objects.select_related("project").first(),
     }
 
 

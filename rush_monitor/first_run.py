@@ -25,11 +25,14 @@ rush_monitor is at {base_url}
   Admin     {base_url}/admin/
 {account}
   DSN       {dsn}
-"""
+{set_up}"""
 NEW_ACCOUNT = f"""\
   User      {ADMIN}
   Password  {{password}}   (shown only now; change it in the admin)"""
 OLD_ACCOUNT = f"  Password  forgotten? python manage.py changepassword {ADMIN}"
+
+# Not by reverse(): the supervisor, which shows it, need not load every page.
+SET_UP = "  Set up    {base_url}/admin/tenants/project/{project}/setup/\n"
 
 SNIPPETS = """
 Python (pip install sentry-sdk):
@@ -95,5 +98,7 @@ def welcome(run: FirstRun) -> str:
     """What ``up`` shows once it answers requests."""
     account = NEW_ACCOUNT.format(password=run.password) if run.password else OLD_ACCOUNT
     dsn = run.dsn or "none yet: add a project or a key in the admin"
-    text = PLACE.format(base_url=settings.BASE_URL, account=account, dsn=dsn)
+    base, project = settings.BASE_URL, run.dsn.rpartition("/")[2]
+    set_up = SET_UP.format(base_url=base, project=project) if run.dsn else ""
+    text = PLACE.format(base_url=base, account=account, dsn=dsn, set_up=set_up)
     return text + (SNIPPETS.format(dsn=dsn) if run.password else "")

@@ -137,6 +137,8 @@ try:
     DIGEST_BATCH_SIZE = env.int("DIGEST_BATCH_SIZE", 500)
     # Processes of one digest worker; further workers on other machines add up.
     DIGEST_PROCESSES = env.int("DIGEST_PROCESSES", 2)
+    # Source maps that each of them keeps ready, in megabytes.
+    SOURCE_MAP_CACHE_MB = env.int("SOURCE_MAP_CACHE_MB", 192)
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -148,6 +150,10 @@ if urlsplit(BASE_URL).scheme not in {"http", "https"} or not urlsplit(BASE_URL).
 if not TUNNEL_PATH.strip("/") or TUNNEL_PATH.startswith("/api/"):
     raise ImproperlyConfigured(
         f"TUNNEL_PATH={TUNNEL_PATH}: give a path of its own, such as /tunnel/"
+    )
+if SOURCE_MAP_CACHE_MB < 1:
+    raise ImproperlyConfigured(
+        f"SOURCE_MAP_CACHE_MB={SOURCE_MAP_CACHE_MB}: give megabytes, such as 192"
     )
 if LOG_FORMAT not in {"console", "json"}:
     raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT}: use console or json")
@@ -318,6 +324,7 @@ SPECTACULAR_SETTINGS = {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
+        "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",

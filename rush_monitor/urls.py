@@ -7,11 +7,16 @@ from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
+from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
+from issues.api.scrub_rules import ScrubRuleViewSet
+from issues.api.sdk_detail import SdkDetailView
+from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
@@ -49,6 +54,7 @@ from releases.sentry_api.releases import (
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
 
@@ -56,6 +62,7 @@ api = SimpleRouter()
 api.trailing_slash = "/?"
 api.register("projects", ProjectViewSet, "project")
 api.register("keys", ProjectKeyViewSet, "key")
+api.register("source-repositories", SourceRepositoryViewSet, "source-repository")
 api.register("plans", PlanViewSet, "plan")
 api.register("tenants", TenantViewSet, "tenant")
 api.register(
@@ -84,6 +91,8 @@ api.register("hit-list", HitListViewSet, "hit")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
+api.register("detail-rules", DetailRuleViewSet, "detail-rule")
+api.register("scrub-rules", ScrubRuleViewSet, "scrub-rule")
 api.register("dead-letters", DeadLetterViewSet, "dead-letter")
 api.register("outcomes", OutcomeViewSet, "outcome")
 
@@ -109,6 +118,8 @@ sentry = [
     re_path(f"^{PROJECT}/files/dsyms/", OldDebugFilesView.as_view()),
     re_path("", no_such_path),
 ]
+filters = r"^api/v1/projects/(?P<project_id>\d{1,18})/filters"
+project = r"^api/v1/projects/(?P<project_id>\d{1,18})"
 health = r"^api/v1/releases/(?P<release_id>\d{1,18})/health"
 
 urlpatterns = [
@@ -129,7 +140,22 @@ urlpatterns = [
         ),
         name="deploy-rollback",
     ),
+    re_path(
+        rf"{filters}/?$",
+        InboundFiltersViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update"}, detail=True
+        ),
+        name="project-filters",
+    ),
+    re_path(
+        rf"{filters}/preview/?$",
+        InboundFiltersViewSet.as_view({"post": "preview"}, detail=True),
+        name="project-filters-preview",
+    ),
+    re_path(r"^api/v1/detail/?$", SdkDetailView.as_view(), name="sdk-detail"),
     path("api/v1/", include(api.urls)),
+    re_path(rf"{project}/setup/?$", ProjectSetupView.as_view()),
+    re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -21,22 +21,25 @@ class Sparkline:
     label: str
 
 
-def sparkline(counts: Sequence[int], width: int = 118, height: int = 30) -> Sparkline:
-    """Columns scaled to the highest one, oldest first."""
+def sparkline(
+    counts: Sequence[int], width: int = 118, height: int = 30, slot_name: str = "hour"
+) -> Sparkline:
+    """Columns scaled to the highest one, oldest first; one for each ``slot_name``."""
     slot = width / max(len(counts), 1)
     peak = max(counts, default=0) or 1
     columns = [
         f"M{slot * (i + 0.5):.1f} {height}V{height - _height(n, peak, height):.1f}"
         for i, n in enumerate(counts)
     ]
-    label = f"{sum(counts):,} events in {len(counts)} hours, {max(counts, default=0):,}"
+    total, most = sum(counts), max(counts, default=0)
+    label = f"{total:,} events in {len(counts)} {slot_name}s, {most:,}"
     return Sparkline(
         width=width,
         height=height,
         past="".join(columns[:-1]),
         newest="".join(columns[-1:]),
         stroke=round(slot * 0.7, 1),
-        label=f"{label} in the highest hour",
+        label=f"{label} in the highest {slot_name}",
     )
 
 

@@ -9,6 +9,7 @@ import zstandard
 from django.utils import timezone
 
 from issues.models import InboxEnvelope
+from issues.sealed_envelopes import Sender, seal_envelope, unseal_envelope
 from tenants.models import ProjectKey
 
 
@@ -61,6 +62,17 @@ def envelope(*items: bytes, **header: Any) -> bytes:
     return json.dumps(header).encode() + b"\n" + b"".join(items)
 
 
+def sealed(body: bytes, sender: Sender | None = None) -> bytes:
+    """A body as the inbox and the dead letters hold it."""
+    return seal_envelope(sender or Sender(), zstandard.compress(body))
+
+
+def unsealed(stored: bytes | memoryview) -> bytes:
+    """The body that was sealed."""
+    body: bytes = zstandard.decompress(unseal_envelope(bytes(stored))[1])
+    return body
+
+
 def put(
     key: ProjectKey,
     body: bytes,
@@ -77,12 +89,8 @@ def put(
         key_id=key.pk,
         kind=kind,
         received=received or timezone.now(),
-        remote_addr=remote_addr,
-        user_agent="test",
-        origin=origin,
-        query=query,
         size=len(body),
-        body=zstandard.compress(body),
+        body=sealed(body, Sender(remote_addr, "test", origin, query)),
     )
 
 

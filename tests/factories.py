@@ -23,6 +23,7 @@ from issues.models import (
     IssueTenant,
     Level,
 )
+from issues.sealed_envelopes import Sender
 from releases.models import (
     Artifact,
     ArtifactBundle,
@@ -42,8 +43,9 @@ from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.blobs import write_blob
-from tenants.models import ApiToken, Plan, Project, ProjectKey, Tenant
+from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
 from tenants.tokens import issue_token
+from tests.envelopes import sealed
 
 _numbers = itertools.count(1)
 
@@ -254,12 +256,8 @@ def make_dead_letter(project: Project, **fields: Any) -> DeadLetter:
         "key_id": 1,
         "kind": "store",
         "received": timezone.now() - timedelta(minutes=5),
-        "remote_addr": "192.0.2.1",
-        "user_agent": "sentry.python/2",
-        "origin": "",
-        "query": "",
         "size": 2,
-        "body": b"{}",
+        "body": sealed(b"{}", Sender("192.0.2.1", "sentry.python/2")),
         "attempts": 1,
         "error": "ValueError: no",
     }
@@ -323,4 +321,11 @@ def make_artifact(
         stored=stored,
         url=url,
         **{"kind": kind, **fields},
+    )
+
+
+def make_detail_rule(**fields: Any) -> DetailRule:
+    """A rule for every event that leaves what is standard, unless it is told else."""
+    return DetailRule.objects.create(
+        **{"name": f"rule {next(_numbers)}", "detail": "standard", **fields}
     )

@@ -2,20 +2,26 @@
 
 from issues.admin import (
     dead_letters,
+    detail_rules,
     event_page,
     hit_list,
+    inbound_filters,
     issues,
     releases,
     rules,
+    scrub_rules,
     tenants,
 )
 
 __all__ = [
     "dead_letters",
+    "detail_rules",
     "event_page",
     "hit_list",
+    "inbound_filters",
     "issues",
     "releases",
     "rules",
+    "scrub_rules",
     "tenants",
 ]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import zstandard
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -12,12 +11,11 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from issues import deadletters
+from issues.letter_contents import contents_of
 from issues.models import DeadLetter
 from tenants.audit import Actor
 from tenants.audited import EndlessPaginator, ReadOnlyAdmin, may, row_id
 from tenants.models import Project
-
-BODY_LIMIT = 64_000  # bytes of a body that the page shows
 
 
 @admin.register(DeadLetter)
@@ -81,36 +79,13 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         letter = DeadLetter.objects.filter(pk=row_id(object_id)).first()
         if letter is None:
             raise Http404("This dead letter is gone: it may have been digested again.")
-        text, cut = readable(bytes(letter.body))
         context = {
             **self.admin_site.each_context(request),
             "letter": letter,
             "project": Project.objects.filter(pk=letter.project_id).first(),
-            "body": text,
-            "cut": cut,
+            "contents": contents_of(letter),
             "may_again": self.has_again_permission(request),
             "title": "Dead letter",
             "content_title": f"Dead letter {letter.pk}",
         }
         return TemplateResponse(request, "issues/dead_letter.html", context)
-
-
-def readable(body: bytes, limit: int = BODY_LIMIT) -> tuple[str, bool]:
-    """The first bytes of a zstd body as text, and whether more follow.
-
-    Reads no further than ``limit``: a dead letter may be a bomb. Bytes that are no
-    text, and control characters, are written as escapes.
-    """
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
-            head = reader.read(limit + 1)
-    except zstandard.ZstdError as error:
-        return f"(the body cannot be decompressed: {error})", False
-    text = head[:limit].decode("utf-8", "backslashreplace")
-    return "".join(map(_visible, text)), len(head) > limit
-
-
-def _visible(character: str) -> str:
-    if character.isprintable() or character in "\n\t":
-        return character
-    return f"\\u{ord(character):04x}"

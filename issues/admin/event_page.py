@@ -19,11 +19,14 @@ from django.utils import timezone
 from issues import event_queries, queries
 from issues.admin import payload, stacktrace
 from issues.admin.issue_filters import ANY, PERIODS, LocalDateTime
+from issues.digest.detail import read_note
 from issues.event_queries import EventFilter
 from issues.models import Event, Issue
 from issues.search import as_event_id
+from issues.source_links import links_of
+from issues.suspects import commits_behind
 from releases.models import Release
-from tenants.audited import ReadOnlyAdmin, row_id
+from tenants.audited import ReadOnlyAdmin, may, row_id
 from tenants.models import Project, Tenant
 
 PER_PAGE = 50
@@ -39,16 +42,22 @@ class Tag:
     value: str
 
 
-def event_context(event: Event) -> dict[str, Any]:
-    """An event's body arranged for the template."""
+def event_context(event: Event, blamed_id: int | None = None) -> dict[str, Any]:
+    """An event's body arranged for the template.
+
+    The suspect commits are those of the release ``blamed_id``, else of the event's.
+    """
     body, readable = _body(event)
+    links = links_of(event.project_id, event.release)
     tags = [Tag(*tag.partition("=")[::2]) for tag in sorted(event.tags)]
     return {
         "body_kept": event.body is not None,
         "body_readable": readable,
         "message": payload.message_of(body),
-        "traces": stacktrace.exceptions(body) or stacktrace.bare_trace(body),
-        "threads": stacktrace.threads(body),
+        "traces": stacktrace.exceptions(body, links)
+        or stacktrace.bare_trace(body, links),
+        "threads": stacktrace.threads(body, links),
+        "suspect_commits": commits_behind(blamed_id or event.release_id, body, links),
         "crumbs": payload.breadcrumbs(body),
         "request_data": payload.request_of(body),
         "user_rows": payload.user_rows(body),
@@ -56,6 +65,8 @@ def event_context(event: Event) -> dict[str, Any]:
         "contexts": payload.contexts(body),
         "further": payload.further_sections(body),
         "notes": payload.notes(body),
+        "detail": read_note(body, event.level) if body else None,
+        "scrubbed": payload.scrubbed(body),
     }
 
 
@@ -220,6 +231,7 @@ class EventAdmin(ReadOnlyAdmin):
             **event_context(event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
+            "may_scrub": may(request, "tenants.add_scrubrule"),
             "title": event.title,
             "content_title": f"Event {event.event_id.hex[:8]}",
         }

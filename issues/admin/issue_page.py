@@ -25,6 +25,7 @@ from issues.admin.issue_forms import (
 )
 from issues.admin.issue_list import AT_RISK
 from issues.models import Fingerprint, HitListEntry, Issue, IssueActivity
+from issues.suspects import release_to_blame
 from releases.models import Release
 from tenants.audited import may, row_id
 from tenants.charts import BarChart, bar_chart
@@ -69,7 +70,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "activities": activities(issue),
         "entry": entry_of(issue),
         "last_release": Release.objects.filter(pk=issue.stats.last_release_id).first(),
-        **(event_context(event) if event else {}),
+        **(event_context(event, release_to_blame(issue, event)) if event else {}),
         **action_context(request, issue),
     }
 

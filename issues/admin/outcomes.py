@@ -13,13 +13,15 @@ from django.utils import timezone
 from issues.admin.issue_filters import PERIODS
 from issues.models import Outcome
 from tenants.audited import may
-from tenants.models import Project
+from tenants.models import Filter, Project
 
 ROWS = 200
 REASONS = {
     "unsupported": "a kind that is not kept",
     "duplicate": "an event id that was seen within 7 days",
     "rate_limit": "over the key's limit: counted, its body dropped",
+    "detail_rule": "not in the share of bodies that a detail rule keeps: counted",
+    "detail_cap": "over a detail rule's cap per issue and minute: counted",
     "inbox_full": "refused with 429 while the inbox was full",
     "invalid": "could not be read",
 }
@@ -70,7 +72,7 @@ def unstored(since: datetime) -> list[Unstored]:
             names.get(project, f"number {project}"),
             category,
             reason,
-            _explained(reason),
+            explained(reason),
             total,
             last,
         )
@@ -78,8 +80,11 @@ def unstored(since: datetime) -> list[Unstored]:
     ]
 
 
-def _explained(reason: str) -> str:
+def explained(reason: str) -> str:
+    """A reason in words; '' for one that nobody has described."""
     kind, _, told = reason.partition(":")
+    if kind == "filtered" and told in Filter.values:
+        return f"an inbound filter of the project drops these ({Filter(told).label})"
     if kind == "client" and told:
         return f"the client says it dropped these itself ({told})"
     return REASONS.get(reason, "")

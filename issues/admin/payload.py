@@ -237,6 +237,25 @@ def _sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """Values that were taken out of the event: where, by what rule, how many."""
+
+    path: str
+    rule: str
+    count: int
+
+
+def scrubbed(body: Mapping[str, Any]) -> list[Scrubbed]:
+    """What was taken out when the event was stored, in the order of the event."""
+    places = map(as_dict, as_list(as_dict(body.get("_rush")).get("scrubbed")))
+    return [
+        Scrubbed(as_text(p.get("path"), 300), as_text(p.get("rule"), 80), p["count"])
+        for p in places
+        if isinstance(p.get("count"), int)
+    ]
+
+
 def notes(body: Mapping[str, Any]) -> list[str]:
     """What was cleaned or cut when the event was stored, one sentence each."""
     found = as_list(as_dict(body.get("_rush")).get("notes"))

@@ -5,6 +5,7 @@ Source of the shapes: the event payload's exception and threads interfaces.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from issues.admin.payload import Row, as_dict, as_list, as_text, rows_of, web_address
+from issues.source_links import NO_LINKS, SourceLinks
 
 FRAMES_LIMIT = 120  # frames shown of one trace; deep recursion has hundreds
 LINE_LIMIT = 220  # characters shown of a minified line, around the column
@@ -31,7 +33,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One call; ``place`` is where (``full`` with its host), ``lines`` the source."""
+    """One call; ``place`` is where (``full`` with its host), ``lines`` the source.
+
+    ``link`` leads to the line in the repository. ``minified`` is the place in the
+    script that a source map replaced, ``unmapped`` why none did.
+    """
 
     function: str
     place: str
@@ -40,10 +46,14 @@ class Frame:
     in_app: bool
     lines: list[Line]
     variables: list[Row]
+    link: str = ""
+    minified: str = ""
+    note: str = ""
+    unmapped: str = ""
 
     @property
     def expandable(self) -> bool:
-        return bool(self.lines or self.variables)
+        return bool(self.lines or self.variables or self.link or self.minified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +82,39 @@ class Trace:
     runs: list[FrameRun]
     left_out: int
 
+    @property
+    def unmapped(self) -> list[tuple[str, int]]:
+        """Why frames are minified still, with their number; the most frequent first."""
+        reasons = Counter(
+            frame.unmapped
+            for run in self.runs
+            for frame in run.frames
+            if frame.unmapped
+        )
+        return reasons.most_common()
 
-def exceptions(body: Mapping[str, Any]) -> list[Trace]:
+
+def exceptions(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trace]:
     """The raised exception, then its causes; members of a group below their group."""
     values = [as_dict(value) for value in as_list(body.get("exception"))]
     values = [value for value in reversed(values) if value]
     return [
-        _exception(value, relation, depth) for value, relation, depth in _tree(values)
+        _exception(value, relation, depth, links)
+        for value, relation, depth in _tree(values)
     ]
 
 
-def threads(body: Mapping[str, Any]) -> list[Trace]:
+def threads(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trace]:
     """Threads with a stack trace, the crashed and the current one first."""
     values = [as_dict(value) for value in as_list(body.get("threads"))]
     values = [value for value in values if as_dict(value.get("stacktrace"))]
     values.sort(key=lambda v: (not v.get("crashed"), not v.get("current")))
-    return [_thread(value) for value in values]
+    return [_thread(value, links) for value in values]
 
 
-def bare_trace(body: Mapping[str, Any]) -> list[Trace]:
+def bare_trace(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trace]:
     """The stack trace of an event that has neither exceptions nor threads."""
-    runs, left_out = _runs(as_dict(body.get("stacktrace")))
+    runs, left_out = _runs(as_dict(body.get("stacktrace")), links)
     if not runs:
         return []
     return [Trace("Stack trace", "", "", "", 0, False, "", runs, left_out)]
@@ -144,9 +166,11 @@ def _relation(value: Mapping[str, Any]) -> str:
     return known.get(source, "caused by")
 
 
-def _exception(value: Mapping[str, Any], relation: str, depth: int) -> Trace:
+def _exception(
+    value: Mapping[str, Any], relation: str, depth: int, links: SourceLinks
+) -> Trace:
     mechanism = as_dict(value.get("mechanism"))
-    runs, left_out = _runs(as_dict(value.get("stacktrace")))
+    runs, left_out = _runs(as_dict(value.get("stacktrace")), links)
     return Trace(
         title=as_text(value.get("type"), 200) or "Error",
         text=as_text(value.get("value")),
@@ -160,10 +184,10 @@ def _exception(value: Mapping[str, Any], relation: str, depth: int) -> Trace:
     )
 
 
-def _thread(value: Mapping[str, Any]) -> Trace:
+def _thread(value: Mapping[str, Any], links: SourceLinks) -> Trace:
     name = as_text(value.get("name"), 100) or as_text(value.get("id"), 40)
     states = [state for state in ("crashed", "current") if value.get(state)]
-    runs, left_out = _runs(as_dict(value.get("stacktrace")))
+    runs, left_out = _runs(as_dict(value.get("stacktrace")), links)
     return Trace(
         title=f"Thread {name}".strip(),
         text=", ".join(states),
@@ -177,14 +201,16 @@ def _thread(value: Mapping[str, Any]) -> Trace:
     )
 
 
-def _runs(stacktrace: Mapping[str, Any]) -> tuple[list[FrameRun], int]:
+def _runs(
+    stacktrace: Mapping[str, Any], links: SourceLinks
+) -> tuple[list[FrameRun], int]:
     """Runs of frames, newest call first, and how many of the middle are left out."""
     raw = [as_dict(frame) for frame in as_list({"values": stacktrace.get("frames")})]
     left_out = max(len(raw) - FRAMES_LIMIT, 0)
     if left_out:
         half = FRAMES_LIMIT // 2
         raw = raw[:half] + raw[-half:]
-    frames = [_frame(frame) for frame in reversed(raw)]
+    frames = [_frame(frame, links) for frame in reversed(raw)]
     if not any(frame.in_app for frame in frames):
         # Nothing is known to be the app's: show all as if it were.
         return ([FrameRun(True, frames)] if frames else []), left_out
@@ -196,13 +222,10 @@ def _grouped(frames: Iterable[Frame]) -> Iterator[FrameRun]:
         yield FrameRun(in_app, list(run))
 
 
-def _frame(raw: Mapping[str, Any]) -> Frame:
+def _frame(raw: Mapping[str, Any], links: SourceLinks) -> Frame:
     filename = as_text(raw.get("filename") or raw.get("abs_path"), 300)
     module = as_text(raw.get("module"), 200)
-    line, column = raw.get("lineno"), raw.get("colno")
-    position = f"{line}" if isinstance(line, int) else ""
-    if position and isinstance(column, int):
-        position += f":{column}"
+    marks = as_dict(raw.get("_rush"))
     variables = rows_of(raw.get("vars"))
     place = filename or module or "unknown place"
     return Frame(
@@ -210,11 +233,29 @@ def _frame(raw: Mapping[str, Any]) -> Frame:
         # Every shop serves the same bundle: its host says nothing of the place.
         place=(urlsplit(place).path or place) if web_address(place) else place,
         full=place,
-        position=position,
+        position=_position(raw),
         in_app=raw.get("in_app") is True,
         lines=_lines(raw),
         variables=variables[:VARIABLES_LIMIT],
+        link=links.of_frame(raw),
+        minified=_minified(as_dict(marks.get("minified"))),
+        note=as_text(marks.get("note"), 300),
+        unmapped=as_text(marks.get("unmapped"), 300),
     )
+
+
+def _position(raw: Mapping[str, Any]) -> str:
+    line, column = raw.get("lineno"), raw.get("colno")
+    position = f"{line}" if isinstance(line, int) else ""
+    return f"{position}:{column}" if position and isinstance(column, int) else position
+
+
+def _minified(raw: Mapping[str, Any]) -> str:
+    """Such as "e in https://a.example/x.js:1:2051"; "" where nothing was replaced."""
+    if not raw:
+        return ""
+    file = as_text(raw.get("filename") or raw.get("abs_path"), 300)
+    return f"{as_text(raw.get('function'), 200) or '?'} in {file}:{_position(raw)}"
 
 
 def _lines(raw: Mapping[str, Any]) -> list[Line]:

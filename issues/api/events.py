@@ -1,5 +1,6 @@
 """Stored events: listed without their bodies, read one by one with them."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.api.fields import LevelField, issue_named
+from issues.api.frames import FrameSerializer, SuspectCommitSerializer, frames_of
+from issues.digest.detail import read_note
 from issues.models import Event, Issue, Level
 from issues.search import as_event_id
+from issues.source_links import links_of
+from issues.suspects import commits_behind
 from releases.models import Environment, Release
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
+from tenants.detail import Detail
 from tenants.models import Tenant
 from tenants.pagination import KeysetPagination
 
@@ -44,7 +50,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     tenant = name_of("key")
     tags = serializers.SerializerMethodField()
     has_payload = serializers.BooleanField(
-        help_text="False where a rate limit dropped the body."
+        help_text="False where the body was dropped."
     )
 
     class Meta:
@@ -75,11 +81,51 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         return dict(tag.partition("=")[::2] for tag in event.tags)
 
 
+class DetailNoteSerializer(serializers.Serializer[Any]):
+    """Which detail rule decided for an event, and what it left out."""
+
+    rule = serializers.IntegerField(help_text="Its id; 0 for a built-in one.")
+    name = serializers.CharField()
+    level = serializers.ChoiceField(choices=[detail.value for detail in Detail])
+    share = serializers.FloatField(help_text="Fraction of bodies that it keeps, 0-1.")
+    left_out = serializers.ListField(child=serializers.CharField())
+
+
 class EventDetailSerializer(EventSerializer):
-    payload = serializers.DictField(help_text="The event as cleaned and stored.")
+    payload = serializers.DictField(
+        help_text="The event as cleaned and stored. A frame's _rush.minified is what "
+        "the client sent where a source map replaced it; _rush.unmapped why none did."
+    )
+    detail = DetailNoteSerializer(allow_null=True, help_text="null without a body.")
+    frames = FrameSerializer(
+        many=True, help_text="Of all exceptions, with links into the repository."
+    )
+    suspect_commits = SuspectCommitSerializer(
+        many=True, help_text="Of its release, that touched a file of the stack trace."
+    )
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "payload"]
+        fields = [
+            *EventSerializer.Meta.fields,
+            "payload",
+            "detail",
+            "frames",
+            "suspect_commits",
+        ]
+
+
+def detail_of(event: Event) -> dict[str, Any]:
+    """What EventDetailSerializer describes."""
+    payload = event.payload
+    links = links_of(event.project_id, event.release)
+    suspects = commits_behind(event.release_id, payload, links)
+    return {
+        **EventSerializer(event).data,
+        "payload": payload,
+        "detail": asdict(read_note(payload, event.level)) if payload else None,
+        "frames": frames_of(payload, links),
+        "suspect_commits": SuspectCommitSerializer(suspects, many=True).data,
+    }
 
 
 class EventFilters(filters.FilterSet):  # type: ignore[misc]
@@ -213,7 +259,7 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             raise Http404(
                 f"There is no event {pk}; bodies are kept for some days only."
             )
-        return Response(EventDetailSerializer(event).data)
+        return Response(detail_of(event))
 
 
 class IssueEventViewSet(mixins.ListModelMixin, EventLists):

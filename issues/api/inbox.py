@@ -3,16 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.deadletters import digest_again
+from issues.letter_contents import contents_of
 from issues.models import DeadLetter, Outcome
 from tenants.api.filters import ProjectFilter, StrictFilterBackend, TimeFilter
 from tenants.audit import Actor
@@ -33,15 +34,42 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
             "failed_at",
             "attempts",
             "size",
-            "remote_addr",
-            "user_agent",
             "error",
         ]
 
 
+class PartSerializer(serializers.Serializer[Any]):
+    title = serializers.CharField()
+    text = serializers.CharField(
+        help_text="JSON scrubbed by the project's rules; of what is no JSON the shape, "
+        "x for each letter and 0 for each digit."
+    )
+
+
+class SenderSerializer(serializers.Serializer[Any]):
+    remote_addr = serializers.CharField()
+    user_agent = serializers.CharField()
+    origin = serializers.CharField()
+    query = serializers.CharField()
+
+
+class ContentsSerializer(serializers.Serializer[Any]):
+    """What may be shown of an envelope that was never scrubbed."""
+
+    sender = SenderSerializer()
+    parts = PartSerializer(many=True)
+    problem = serializers.CharField(help_text="Why there is less to show.")
+
+
 class DeadLetterDetailSerializer(DeadLetterSerializer):
+    contents = serializers.SerializerMethodField()
+
     class Meta(DeadLetterSerializer.Meta):
-        fields = [*DeadLetterSerializer.Meta.fields, "origin", "traceback"]
+        fields = [*DeadLetterSerializer.Meta.fields, "traceback", "contents"]
+
+    @extend_schema_field(ContentsSerializer)
+    def get_contents(self, letter: DeadLetter) -> Any:
+        return ContentsSerializer(contents_of(letter)).data
 
 
 class LettersSerializer(serializers.Serializer[Any]):
@@ -67,12 +95,16 @@ class DeadLetterViewSet(
 ):
     """Envelopes that digest could not read, newest first."""
 
-    queryset = DeadLetter.objects.defer("body")
+    queryset = DeadLetter.objects.all()
     serializer_class = DeadLetterSerializer
     filterset_class = DeadLetterFilters
     scope = "project"
     read_permission = "issues.view_deadletter"
     write_permission = "issues.change_deadletter"
+
+    def get_queryset(self) -> QuerySet[DeadLetter]:
+        letters = DeadLetter.objects.all()
+        return letters if self.detail else letters.defer("body", "traceback")
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         return DeadLetterDetailSerializer if self.detail else DeadLetterSerializer

@@ -11,16 +11,20 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from issues import queries, workflow
+from issues import event_queries, queries, workflow
 from issues.api.detail import IssueDetailSerializer
 from issues.api.fields import IssueSerializer
+from issues.api.frames import SuspectCommitsSerializer
 from issues.api.steps import IssueSteps
 from issues.models import Issue, Level
 from issues.models.issue import IssueQuerySet
 from issues.search import search
+from issues.source_links import links_of
+from issues.suspects import SuspectCommit, commits_behind, release_to_blame
 from issues.terms import TERMS, Asked, hit
 from tenants.api.fields import NameField
 from tenants.api.filters import TimeFilter
@@ -160,6 +164,30 @@ class IssueViewSet(IssueSteps, mixins.ListModelMixin, IssueLists):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One issue: score and its parts, grouping, tenants hit, history."""
         return self.answer()
+
+    @extend_schema(responses=SuspectCommitsSerializer)
+    @action(
+        detail=True,
+        url_path="suspect-commits",
+        pagination_class=None,
+        filterset_class=None,
+    )
+    def suspect_commits(self, request: Request, pk: str) -> Response:
+        """Commits that may have brought it, newest first.
+
+        Those of the release in which it was first seen (after a regression: of the
+        newest event's) that touched a file of its newest stack trace.
+        """
+        issue = self.get_object()
+        family, _ = queries.family_of(issue)
+        newest = event_queries.newest_events(family, 1)
+        event = event_queries.shown_event(family, newest)
+        found: list[SuspectCommit] = []
+        if event is not None:
+            links = links_of(event.project_id, event.release)
+            release_id = release_to_blame(issue, event)
+            found = commits_behind(release_id, event.payload, links)
+        return Response(SuspectCommitsSerializer({"commits": found}).data)
 
     @extend_schema(
         request=IssueChangeSerializer,

@@ -7,12 +7,12 @@ the caller's to retry: they never make dead letters.
 
 import gc
 import logging
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import psycopg
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
@@ -21,8 +21,11 @@ from issues.digest import claim, write
 from issues.digest.claim import Journal, Run
 from issues.digest.context import DigestContext
 from issues.digest.parse import Parcel, open_envelope
+from issues.digest.source_maps import SourceMaps
 from issues.digest.write import Known, Written
+from issues.failures import told, trace
 from issues.models.inbox import ClaimedEnvelope
+from releases import artifacts
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class BatchResult:
     envelopes: int = 0
     events: int = 0
     duplicates: int = 0
+    filtered: int = 0
     dead: int = 0
     issue_ids: set[int] = field(default_factory=set)  # those that show the events
 
@@ -48,12 +52,15 @@ class BatchResult:
         self.envelopes += other.envelopes
         self.events += other.events
         self.duplicates += other.duplicates
+        self.filtered += other.filtered
         self.dead += other.dead
         self.issue_ids |= other.issue_ids
 
 
 class UnknownProjectError(Exception):
     """The envelope's project was deleted after it was accepted."""
+
+    tellable = True
 
 
 class Digest:
@@ -64,6 +71,7 @@ class Digest:
         self.journal = Journal()
         self.context = DigestContext()
         self.known = Known()
+        self.maps = SourceMaps(settings.SOURCE_MAP_CACHE_MB << 20)
         self._partitions_checked: date | None = None
         self._to_forget: list[int] = []
 
@@ -80,6 +88,7 @@ class Digest:
 
     def close(self) -> None:
         self.journal.close()
+        self.maps.close()
 
     def _next(self, noted: Sequence[int]) -> BatchResult:
         ids: list[int] = []
@@ -139,13 +148,22 @@ class Digest:
             try:
                 parcels.append(self._open(row))
             except Exception as error:
-                logger.warning("envelope %s is a dead letter: %s", row.id, error)
-                _bury_taken(row, error)
+                logger.warning("envelope %s is a dead letter: %s", row.id, told(error))
+                deadletters.keep(row, told(error), trace(error))
                 dead += 1
-        written = write.write(parcels, self.context, self.known, timezone.now())
+        now = timezone.now()
+        written = write.write(parcels, self.context, self.known, now)
+        used = self.maps.to_touch()
+        if used:
+            artifacts.touch(used, now)
         claim.forget_in_batch(run_id)
         result = BatchResult(
-            len(rows), written.events, written.duplicates, dead, written.issue_ids
+            len(rows),
+            written.events,
+            written.duplicates,
+            written.filtered,
+            dead,
+            written.issue_ids,
         )
         return result, written
 
@@ -153,18 +171,18 @@ class Digest:
         rules = self.context.projects.get(row.project_id)
         if rules is None:
             raise UnknownProjectError(f"project {row.project_id} no longer exists")
-        return open_envelope(row, rules)
+        return open_envelope(row, rules, self.maps.look)
 
     def _halve(self, ids: Sequence[int], error: Exception) -> BatchResult:
         """After a data error: try each half, or bury the one that stands alone."""
         total = BatchResult()
         if len(ids) == 1:
-            logger.warning("envelope %s is a dead letter: %r", ids[0], error)
+            logger.warning("envelope %s is a dead letter: %s", ids[0], told(error))
             with transaction.atomic():
-                total.dead += deadletters.bury(ids[0], repr(error), _trace(error))
+                total.dead += deadletters.bury(ids[0], told(error), trace(error))
             total.envelopes = 1
             return total
-        logger.warning("a batch of %s is halved: %r", len(ids), error)
+        logger.warning("a batch of %s is halved: %s", len(ids), told(error))
         middle = len(ids) // 2
         for half in (ids[:middle], ids[middle:]):
             result = self._these(half)
@@ -218,11 +236,3 @@ class Digest:
         if self._partitions_checked != today:
             partitions.ensure_ahead(today)
             self._partitions_checked = today
-
-
-def _bury_taken(row: ClaimedEnvelope, error: Exception) -> None:
-    deadletters.keep(row, f"{type(error).__name__}: {error}", _trace(error))
-
-
-def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))[-8000:]

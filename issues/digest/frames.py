@@ -1,13 +1,18 @@
 """Read stack traces and exceptions out of an event, mending them in place."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from issues.clean import any_text, kind, scalar_text
 from issues.normal_event import ExceptionValue, Frame
 
+T = TypeVar("T")
+
 MAX_FRAMES = 250
 MAX_EXCEPTIONS = 50
 MAX_VALUE = 8192
+# What the server says of a frame, see symbolicate.py; no client may.
+MARK = "_rush"
 _TEXTS = ("function", "module", "filename", "abs_path", "context_line")
 _OTHER_TEXTS = ("raw_function", "package", "platform", "symbol", "instruction_addr")
 
@@ -81,6 +86,13 @@ def read_thread_frames(data: dict[str, Any], notes: list[str]) -> list[Frame]:
         read_stacktrace(thread, f"threads[{i}]", notes)
         for i, thread in enumerate(threads)
     ]
+    return main_thread(frames, threads)
+
+
+def main_thread(
+    frames: Sequence[list[T]], threads: Sequence[dict[str, Any]]
+) -> list[T]:
+    """Of the frames of each thread those that tell of the event."""
     for mark in ("crashed", "current"):
         for i, thread in enumerate(threads):
             if thread.get(mark) is True and frames[i]:
@@ -141,6 +153,8 @@ def _frame(raw: dict[str, Any], path: str, notes: list[str]) -> Frame:
         line, column = get("lineno", 0), get("colno", 0)
     if "pre_context" in raw or "post_context" in raw:
         _check_context(raw, path, notes)
+    if MARK in raw:
+        del raw[MARK]
     return Frame(
         function or "",
         module or "",

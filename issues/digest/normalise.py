@@ -32,10 +32,11 @@ from issues.digest.interfaces import (
     read_user,
     user_agent_of,
 )
+from issues.digest.requests import find_tenant
 from issues.digest.security import payloads_from_report
 from issues.digest.trim import MAX_STORED, trim
 from issues.normal_event import ExceptionValue, NormalEvent, NotAnEvent
-from tenants.names import one_line, tenant_key
+from tenants.names import one_line
 
 # A smaller correction is not worth a note.
 NOTED_SKEW = timedelta(seconds=60)
@@ -310,10 +311,9 @@ def _handled(exceptions: list[ExceptionValue]) -> bool:
 
 def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) -> str:
     """From the tags; else from the span attributes, the only ones streams carry."""
-    for name in names:
-        key = tenant_key(tags.get(name, ""))
-        if key:
-            return key
+    found = find_tenant(tags, names)
+    if found:
+        return found
     trace = (data.get("contexts") or {}).get("trace") or {}
     attributes = trace.get("data")
     if type(attributes) is dict:
@@ -321,9 +321,9 @@ def _tenant(tags: dict[str, str], data: dict[str, Any], names: Sequence[str]) ->
             value = attributes.get(name)
             if type(value) is dict:
                 value = value.get("value")
-            key = tenant_key(scalar_text(value) or "")
-            if key:
-                return key
+            found = find_tenant({name: scalar_text(value)}, (name,))
+            if found:
+                return found
     return ""
 
 

@@ -13,6 +13,8 @@ from issues.bodies import pack
 from issues.clean import decode, parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
+from issues.digest.detail import apply_detail
+from issues.digest.inbound import filter_of_event, filter_of_sender
 from issues.digest.normalise import event_from_security_report, normalise
 from issues.digest.requests import (
     RequestSample,
@@ -25,11 +27,15 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
+from issues.digest.symbolicate import Look, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
+from issues.scrubbing import FILTERED, holds_token, scrub_event
+from issues.sealed_envelopes import unseal_envelope
+from tenants.detail import Rule
 
 # Items that become counts; all others but events are counted as unsupported.
 COUNTED = frozenset({"session", "sessions", "transaction", "span", "client_report"})
@@ -55,6 +61,36 @@ class ReadyEvent:
     fingerprint: UUID
     body: bytes
     remote_addr: str
+    rule: Rule  # of detail
+    awaited: list[Script]  # scripts whose source map may still come
+
+
+@dataclass(slots=True)
+class FilteredEvent:
+    """An event that nobody wants, with the name of the filter that says so.
+
+    Its id is noted like that of the others, so that it counts once; its tree is gone.
+    """
+
+    event: NormalEvent
+    project_id: int
+    key_id: int
+    filtered_by: str
+
+
+@dataclass(slots=True)
+class Arrived:
+    """An envelope as it was accepted: what the connection told, and the body."""
+
+    kind: str
+    project_id: int
+    key_id: int
+    received: datetime
+    remote_addr: str
+    user_agent: str
+    query: str
+    from_page: bool  # a browser sent it
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -66,53 +102,97 @@ class Parcel:
     received: datetime
     from_page: bool  # a browser sent it
     events: list[ReadyEvent] = field(default_factory=list)
+    filtered: list[FilteredEvent] = field(default_factory=list)
     sessions: list[SessionState] = field(default_factory=list)
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def add(self, event: ReadyEvent | FilteredEvent) -> None:
+        if isinstance(event, ReadyEvent):
+            self.events.append(event)
+        else:
+            self.filtered.append(event)
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules) -> Parcel:
-    """Read a claimed envelope; raises EnvelopeError or NotAnEvent when it cannot."""
-    body = _decompressor.decompress(row.body)
-    parcel = Parcel(row.project_id, row.key_id, row.received, bool(row.origin))
-    if row.kind == "envelope":
-        _open_items(parcel, row, body, rules)
-    elif row.kind == "store":
-        parcel.events.append(_event(row, body, "", None, rules))
+
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
+    """Read a claimed envelope; ``look`` tells where minified JavaScript stands in the
+    source.
+
+    Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
+    """
+    sent = _unsealed(row)
+    parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
+    if sent.kind == "envelope":
+        _open_items(parcel, sent, rules, look)
+    elif sent.kind == "store":
+        parcel.add(_event(sent, sent.body, "", None, rules, look))
     else:
         events = event_from_security_report(
-            body,
-            query=row.query,
-            received=row.received,
-            remote_addr=row.remote_addr,
-            user_agent=row.user_agent,
+            sent.body,
+            query=sent.query,
+            received=sent.received,
+            remote_addr=sent.remote_addr,
+            user_agent=sent.user_agent,
             tenant_tags=rules.tenant_tags,
         )
-        parcel.events += [_ready(row, event, rules) for event in events]
+        for event in events:
+            parcel.add(_ready(sent, event, rules, look))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
 
 
-def _open_items(
-    parcel: Parcel, row: ClaimedEnvelope, body: bytes, rules: ProjectRules
-) -> None:
+def _unsealed(row: ClaimedEnvelope) -> Arrived:
+    sender, packed = unseal_envelope(row.body)
+    return Arrived(
+        row.kind,
+        row.project_id,
+        row.key_id,
+        row.received,
+        sender.remote_addr,
+        sender.user_agent,
+        sender.query,
+        bool(sender.origin),
+        _decompressor.decompress(packed),
+    )
+
+
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, look: Look) -> None:
+    body = sent.body
     envelope = frame(body)
     header = envelope.header
-    clock = Clock(row.received, parse_time(header.get("sent_at")))
+    clock = Clock(sent.received, parse_time(header.get("sent_at")))
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
-            parcel.events.append(
-                _event(row, payload, envelope.event_id, clock.sent_at, rules)
+            parcel.add(
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules, look)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
         else:
             _count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
+    if parcel.requests:
+        _filter_requests(parcel, sent, rules)
+    _hide_secret_names(parcel)
+
+
+def _filter_requests(parcel: Parcel, sent: Arrived, rules: ProjectRules) -> None:
+    """Take what no denominator may hold out of the requests, counted."""
+    wanted = []
+    for request in parcel.requests:
+        sender = request.sender
+        if sent.from_page and not sender.user_agent:
+            sender.user_agent = sent.user_agent  # a page's own
+        name = filter_of_sender(sender, rules.inbound, sent.remote_addr)
+        if name:
+            parcel.outcomes[request.category, f"filtered:{name}"] += 1
+        else:
+            wanted.append(request)
+    parcel.requests = wanted
 
 
 def _count_item(
@@ -171,38 +251,61 @@ def _count_members(parcel: Parcel, spans: Any, segments: int) -> None:
 
 
 def _event(
-    row: ClaimedEnvelope,
+    sent: Arrived,
     payload: bytes,
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-) -> ReadyEvent:
+    look: Look,
+) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
         header_event_id=event_id,
         sent_at=sent_at,
-        received=row.received,
-        remote_addr=row.remote_addr,
-        user_agent=row.user_agent,
+        received=sent.received,
+        remote_addr=sent.remote_addr,
+        user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(row, event, rules)
+    return _ready(sent, event, rules, look)
 
 
-def _ready(row: ClaimedEnvelope, event: NormalEvent, rules: ProjectRules) -> ReadyEvent:
-    """Group and pack the event, and let go of its tree."""
+def _ready(
+    sent: Arrived, event: NormalEvent, rules: ProjectRules, look: Look
+) -> ReadyEvent | FilteredEvent:
+    """Filter, scrub, symbolicate, group, cut and pack; lets go of the tree."""
+    name = filter_of_event(event, rules.inbound, sent.remote_addr, sent.user_agent)
+    if name:
+        event.body, event.exceptions, event.threads_frames = {}, [], []
+        return FilteredEvent(event, sent.project_id, sent.key_id, name)
+    scrub_event(event, rules.scrubber, sent.remote_addr)
+    awaited = symbolicate(event, sent.project_id, look)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
+    rule = apply_detail(event, rules.detail)
     body = pack(event.body)
     event.body, event.exceptions, event.threads_frames = {}, [], []
     return ReadyEvent(
         event,
-        row.project_id,
-        row.key_id,
+        sent.project_id,
+        sent.key_id,
         grouping,
         UUID(grouping.hash),
         body,
-        row.remote_addr,
+        sent.remote_addr,
+        rule,
+        awaited,
     )
+
+
+def _hide_secret_names(parcel: Parcel) -> None:
+    """Names become rows that outlive every event: none may be a token."""
+    tellers: list[SessionState | SessionBucket | RequestSample]
+    tellers = [*parcel.sessions, *parcel.buckets, *parcel.requests]
+    for told in tellers:
+        if holds_token(told.release):
+            told.release = FILTERED
+        if holds_token(told.environment):
+            told.environment = FILTERED
 
 
 def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
@@ -223,6 +326,8 @@ def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
             and isinstance(quantity, int)
             and 0 < quantity <= MAX_REPORTED
         ):
+            kind = FILTERED if holds_token(kind) else kind
+            reason = FILTERED if holds_token(reason) else reason
             parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
             invalid -= 1
     return invalid

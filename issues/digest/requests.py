@@ -10,6 +10,8 @@ from typing import Any
 
 from issues.clean import REPLACEMENT, UNSTORABLE, parse_time
 from issues.digest.clock import Clock
+from issues.digest.senders import Sender, sender_of_span, sender_of_transaction
+from issues.scrubbing import holds_token
 from tenants.names import one_line, tenant_key
 
 # A rate below this would make one request weigh more than a busy minute.
@@ -18,13 +20,18 @@ MIN_SAMPLE_RATE = 1e-6
 
 @dataclass(slots=True)
 class RequestSample:
-    """One request; ``weight`` 0.0 where the sample rate is unknown."""
+    """One request; ``weight`` 0.0 where the sample rate is unknown.
 
+    ``category`` is that of its kind in outcomes, ``sender`` what filters look at.
+    """
+
+    category: str
     minute: int
     release: str
     environment: str
     tenant: str
     weight: float
+    sender: Sender
 
 
 def read_transaction(
@@ -36,19 +43,23 @@ def read_transaction(
     """A ``transaction`` item; ``trace`` is the envelope header's."""
     contexts = payload.get("contexts")
     context = contexts.get("trace") if isinstance(contexts, dict) else None
-    data = context.get("data") if isinstance(context, dict) else None
+    context = context if isinstance(context, dict) else {}
+    data = context.get("data")
     attributes = data if isinstance(data, dict) else {}
     tags = payload.get("tags")
     told = parse_time(payload.get("timestamp"))
+    release = _text(payload.get("release")) or _text(trace.get("release"))
     return RequestSample(
+        category="transaction",
         minute=clock.minute(told or clock.received),
-        release=_text(payload.get("release")) or _text(trace.get("release")),
+        release=release,
         environment=_text(payload.get("environment"), 64)
         or _text(trace.get("environment"), 64)
         or "production",
         tenant=find_tenant(tags if isinstance(tags, dict) else {}, tenant_tags)
         or find_tenant(attributes, tenant_tags),
         weight=_weight(attributes.get("sentry.sample_rate"), trace),
+        sender=sender_of_transaction(payload, context, release),
     )
 
 
@@ -83,23 +94,29 @@ def _segment(
         )
     }
     told = parse_time(span.get("end_timestamp"))
+    release = _text(attributes.get("sentry.release")) or _text(trace.get("release"))
     return RequestSample(
+        category="span",
         minute=clock.minute(told or clock.received),
-        release=_text(attributes.get("sentry.release")) or _text(trace.get("release")),
+        release=release,
         environment=_text(attributes.get("sentry.environment"), 64)
         or _text(trace.get("environment"), 64)
         or "production",
         tenant=find_tenant(attributes, tenant_tags),
         weight=_weight(attributes.get("sentry.sample_rate"), trace),
+        sender=sender_of_span(span, attributes, release),
     )
 
 
 def find_tenant(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of ``names`` that names a tenant; "" where none does."""
+    """The first of ``names`` that names a tenant; "" where none does.
+
+    A token is none: tenants outlive every event.
+    """
     for name in names:
         value = values.get(name)
         key = tenant_key(value) if isinstance(value, str) else ""
-        if key:
+        if key and not holds_token(str(value)):
             return key
     return ""
 

@@ -16,6 +16,7 @@ from django.db import connection
 
 from issues.digest.networks import network_of
 from issues.digest.resolve import LEVELS, IssueRef
+from issues.digest.symbolicate import Script
 from issues.models import IssueStats, IssueTag, Level
 from issues.normal_event import NormalEvent
 from releases.health import (
@@ -28,6 +29,7 @@ from releases.health import (
     UserKey,
 )
 from tenants.arrays import columns
+from tenants.detail import Rule
 
 COPY_EVENTS = """
 COPY issues_event (event_id, project_id, issue_id, received, occurred, level,
@@ -129,7 +131,9 @@ class GroupedEvent:
     path_weight: float
     remote_addr: str
     public: bool  # sent with a key that stands in web pages
-    kept: bool = True  # False: counted, but its body is over the key's limit
+    rule: Rule  # of detail
+    awaited: Sequence[Script] = ()  # whose source map may still come
+    dropped: str = ""  # why its body is not kept, the reason of an outcome
 
 
 @dataclass(slots=True)
@@ -242,7 +246,7 @@ class Tally:
 
 def copy_events(items: Sequence[GroupedEvent]) -> None:
     """Write the kept events."""
-    kept = [item for item in items if item.kept]
+    kept = [item for item in items if not item.dropped]
     if not kept:
         return
     with connection.cursor() as cursor, cursor.copy(COPY_EVENTS) as copy:
@@ -296,6 +300,10 @@ class KnownTags:
 
     def unknown(self, tags: set[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
         return sorted(tags - self._known)
+
+    def knows(self, tag: tuple[int, str, str]) -> bool:
+        """Whether it is stored for sure; False: perhaps."""
+        return tag in self._known
 
     def remember(self, tags: Iterable[tuple[int, str, str]]) -> None:
         """Call after the commit: what was rolled back must be stored again."""

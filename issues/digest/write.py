@@ -3,18 +3,20 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from issues import families, workflow
-from issues.digest import resolve, store
-from issues.digest.context import DigestContext, KeyLimit
+from issues.digest import resolve, store, waiting
+from issues.digest.context import DigestContext
+from issues.digest.limit_bodies import limit_bodies
 from issues.digest.networks import KnownNetworks
-from issues.digest.parse import Parcel, ReadyEvent
+from issues.digest.parse import FilteredEvent, Parcel, ReadyEvent
 from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
+from issues.digest.waiting import Room
 from issues.models import Issue
 from releases import health, seen
 from releases.health import NetworkKey, ReleaseCounts
@@ -29,6 +31,7 @@ class Written:
 
     events: int = 0
     duplicates: int = 0
+    filtered: int = 0
     issue_ids: set[int] = field(default_factory=set)
     tags: set[tuple[int, str, str]] = field(default_factory=set)
     networks: list[NetworkKey] = field(default_factory=list)
@@ -41,6 +44,7 @@ class Known:
 
     tags: KnownTags = field(default_factory=KnownTags)
     networks: KnownNetworks = field(default_factory=KnownNetworks)
+    room: Room = field(default_factory=Room)
 
 
 @dataclass(slots=True)
@@ -67,11 +71,12 @@ def write(
     in_pages = {p.key_id for p in parcels if p.from_page} - context.public_keys
     if in_pages:
         tenants_seen.mark_public(in_pages)
-    fresh, duplicates = _fresh(parcels, tally)
+    fresh, duplicates, filtered = _fresh(parcels, tally)
     names = _resolve_names(parcels, fresh, now)
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
-    _limit_bodies(grouped, context, tally, now)
+    limit_bodies(grouped, context.limits, known.tags, tally, now)
     store.copy_events(grouped)
+    waiting.note([item for item in grouped if item.awaited], known.room)
     for item in grouped:
         tally.add(item)
     tally.tags = _tags(grouped, context)
@@ -91,28 +96,52 @@ def write(
         {key: (n, 0) for key, n in Counter(f.key_id for f in fresh).items()}, now
     )
     issue_ids = {item.issue.root_id for item in grouped}
-    return Written(len(grouped), duplicates, issue_ids, tally.tags, networks, in_pages)
+    return Written(
+        len(grouped),
+        duplicates,
+        filtered,
+        issue_ids,
+        tally.tags,
+        networks,
+        in_pages,
+    )
 
 
-def _fresh(parcels: Sequence[Parcel], tally: Tally) -> tuple[list[ReadyEvent], int]:
-    """The events that are no repetition, in the batch or within 7 days."""
-    events: dict[tuple[int, UUID], ReadyEvent] = {}
-    repeated: list[ReadyEvent] = []
+def _fresh(
+    parcels: Sequence[Parcel], tally: Tally
+) -> tuple[list[ReadyEvent], int, int]:
+    """The wanted events that are no repetition, in the batch or within 7 days.
+
+    With the numbers of those repeated and of those filtered, each counted as one.
+    """
+    events: dict[tuple[int, UUID], ReadyEvent | FilteredEvent] = {}
+    repeated: list[ReadyEvent | FilteredEvent] = []
     for parcel in parcels:
-        for item in parcel.events:
+        arrived: list[ReadyEvent | FilteredEvent]
+        arrived = [*parcel.events, *parcel.filtered]
+        for item in arrived:
             key = (item.project_id, UUID(item.event.event_id))
             if key in events:
                 repeated.append(item)
             else:
                 events[key] = item
     if not events:
-        return [], 0
+        return [], 0, 0
     new = store.add_seen([(*key, item.event.received) for key, item in events.items()])
     repeated += [item for key, item in events.items() if key not in new]
+    fresh = [item for key, item in events.items() if key in new]
+    wanted = [item for item in fresh if isinstance(item, ReadyEvent)]
     for item in repeated:
-        minute = _minute(item.event.received)
-        tally.outcomes[item.project_id, item.key_id, minute, "error", "duplicate"] += 1
-    return [item for key, item in events.items() if key in new], len(repeated)
+        _count_dropped(item, "duplicate", tally)
+    for item in fresh:
+        if isinstance(item, FilteredEvent):
+            _count_dropped(item, f"filtered:{item.filtered_by}", tally)
+    return wanted, len(repeated), len(fresh) - len(wanted)
+
+
+def _count_dropped(item: ReadyEvent | FilteredEvent, reason: str, tally: Tally) -> None:
+    minute = _minute(item.event.received)
+    tally.outcomes[item.project_id, item.key_id, minute, "error", reason] += 1
 
 
 def _resolve_names(
@@ -176,36 +205,11 @@ def _group(
             path_weight=context.projects[item.project_id].path_weight(item.event),
             remote_addr=item.remote_addr,
             public=item.key_id in public_keys,
+            awaited=item.awaited,
+            rule=item.rule,
         )
         for item in fresh
     ]
-
-
-def _limit_bodies(
-    grouped: Sequence[GroupedEvent],
-    context: DigestContext,
-    tally: Tally,
-    now: datetime,
-) -> None:
-    """Past a key's rate limit events are counted, and their bodies dropped."""
-    limited = {g.key_id for g in grouped} & set(context.limits)
-    for key_id in sorted(limited):
-        left = _bodies_left(key_id, context.limits[key_id], now)
-        for item in grouped:
-            if item.key_id != key_id:
-                continue
-            left -= 1
-            if left < 0:
-                item.kept = False
-                minute = _minute(item.event.received)
-                tally.outcomes[
-                    item.project_id, key_id, minute, "error", "rate_limit"
-                ] += 1
-
-
-def _bodies_left(key_id: int, limit: KeyLimit, now: datetime) -> int:
-    window = now - timedelta(seconds=limit.seconds)
-    return limit.count - tenants_seen.events_since(key_id, window)
 
 
 def _tags(

@@ -9,10 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection, OperationalError, pq
 from psycopg.conninfo import make_conninfo
 
-COLUMNS = (
-    "project_id, key_id, kind, received, remote_addr, user_agent, origin, query, "
-    "size, body"
-)
+COLUMNS = "project_id, key_id, kind, received, size, body"
 # One simple query, so that a batch costs two round trips. The writer's row tells after
 # a lost connection whether the batch was committed. pg_xact_status cannot: after a
 # crash PostgreSQL gives the number of a lost transaction out again.
@@ -35,9 +32,7 @@ _ROW_ERRORS = ("22", "23", "54")
 _EPOCH = 946_684_800
 
 _IDS = struct.Struct("!hiqiqi")
-_TIME = struct.Struct("!iqi")
-_LENGTH = struct.Struct("!i")
-_SIZE = struct.Struct("!iii")
+_REST = struct.Struct("!iqiii")
 
 
 def conninfo(database: Mapping[str, Any]) -> str:
@@ -74,30 +69,20 @@ def copy_row(
     key_id: int,
     kind: bytes,
     received: float,
-    texts: Sequence[bytes],
     size: int,
     body: bytes,
 ) -> bytes:
     """One row in the format of a binary COPY.
 
-    ``received``: Unix time in seconds. ``texts``: remote_addr, user_agent, origin and
-    query in UTF-8. ``size``: bytes before compression.
+    ``received``: Unix time in seconds. ``size``: bytes before compression. ``body``:
+    sealed.
     """
-    address, agent, origin, query = texts
-    length = _LENGTH.pack
+    microseconds = int((received - _EPOCH) * 1_000_000)
     return b"".join(
         (
-            _IDS.pack(10, 8, project_id, 8, key_id, len(kind)),
+            _IDS.pack(6, 8, project_id, 8, key_id, len(kind)),
             kind,
-            _TIME.pack(8, int((received - _EPOCH) * 1_000_000), len(address)),
-            address,
-            length(len(agent)),
-            agent,
-            length(len(origin)),
-            origin,
-            length(len(query)),
-            query,
-            _SIZE.pack(4, size, len(body)),
+            _REST.pack(8, microseconds, 4, size, len(body)),
             body,
         )
     )

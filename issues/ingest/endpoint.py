@@ -15,6 +15,7 @@ from pathlib import Path
 import zstandard
 from psycopg_pool import AsyncConnectionPool
 
+from issues.failures import trace
 from issues.ingest import answers
 from issues.ingest.admit import Gate, Visit
 from issues.ingest.body import ByteBudget, Hold, read
@@ -28,6 +29,7 @@ from issues.ingest.pressure import Pressure
 from issues.ingest.protocol import RETRY_SECONDS, ClientGone, Refusal, unavailable
 from issues.ingest.remote import Network, TrustedProxies
 from issues.ingest.routes import Route
+from issues.sealed_envelopes import Sender, seal_envelope
 from tenants.asgi_types import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -136,8 +138,8 @@ class Ingest:
             # Who only stopped sending still listens; silence would become a 500.
             cut_off = Refusal(400, "The body ended before it was complete.")
             await self._refuse(visit, cut_off, send)
-        except Exception:
-            log.exception("ingest failed")
+        except Exception as error:
+            log.error("ingest failed\n%s", trace(error))
             fault = Refusal(
                 503,
                 "The envelope could not be taken because of a fault in rush_monitor; "
@@ -182,7 +184,7 @@ class Ingest:
                 )
             if prepared.body:
                 self._refuse_when_full()
-                row = self._row(visit, visit.key, prepared, received)
+                row = await self._row(visit, visit.key, prepared, received)
                 del raw
                 hold.set(len(row))
                 await self._store(row)
@@ -232,29 +234,37 @@ class Ingest:
                 limits=f"{FULL_RETRY_SECONDS}::organization:{full}",
             )
 
-    def _row(
+    async def _row(
         self, visit: Visit, key: Key, prepared: Prepared, received: float
     ) -> bytes:
-        headers, kind = visit.headers, visit.route.kind
-        client = visit.scope.get("client")
-        peer = client[0] if client else ""
-        forwarded = visit.joined(b"x-forwarded-for") if self._proxies.any else ""
-        query = b""
-        if kind in {"store", "security"}:
-            query = _text(visit.scope["query_string"], 2048)
+        sender = self._sender(visit)
+        if len(prepared.body) <= INLINE_DECODED_BYTES:
+            body = seal_envelope(sender, prepared.body)
+        else:
+            body = await asyncio.to_thread(seal_envelope, sender, prepared.body)
+        kind = visit.route.kind
         return copy_row(
             key.project_id,
             key.id,
             b"envelope" if kind == "tunnel" else kind.encode(),
             received,
-            (
-                self._proxies.client(peer, forwarded).encode(),
-                _text(headers.get(b"user-agent", b""), 512),
-                _text(visit.origin, 255),
-                query,
-            ),
             prepared.size,
-            prepared.body,
+            body,
+        )
+
+    def _sender(self, visit: Visit) -> Sender:
+        headers, kind = visit.headers, visit.route.kind
+        client = visit.scope.get("client")
+        peer = client[0] if client else ""
+        forwarded = visit.joined(b"x-forwarded-for") if self._proxies.any else ""
+        query = ""
+        if kind in {"store", "security"}:
+            query = _text(visit.scope["query_string"], 2048)
+        return Sender(
+            self._proxies.client(peer, forwarded),
+            _text(headers.get(b"user-agent", b""), 512),
+            _text(visit.origin, 255),
+            query,
         )
 
     async def _store(self, row: bytes) -> None:
@@ -286,8 +296,6 @@ def _bomb(error: OverCap) -> Refusal:
     )
 
 
-def _text(value: bytes, limit: int) -> bytes:
-    """At most ``limit`` characters that PostgreSQL takes as text, in UTF-8."""
-    if not value.isascii() or b"\0" in value:
-        value = value.decode("utf-8", "replace")[:limit].replace("\0", "").encode()
-    return value[:limit] if value.isascii() else value
+def _text(value: bytes, limit: int) -> str:
+    """At most ``limit`` characters of any bytes, without NUL."""
+    return value.decode("utf-8", "replace")[:limit].replace("\0", "")

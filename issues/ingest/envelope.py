@@ -27,6 +27,8 @@ _EVENT_ID = re.compile(
 class EnvelopeError(ValueError):
     """The bytes break the grammar; the text says where and why."""
 
+    tellable = True
+
 
 class Item(NamedTuple):
     """One item; its payload is ``body[start:end]``."""

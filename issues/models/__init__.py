@@ -1,4 +1,5 @@
 from issues.models.counters import (
+    DetailMinute,
     IssueHour,
     IssueMinute,
     IssueTag,
@@ -14,13 +15,16 @@ from issues.models.inbox import (
     Outcome,
     SeenEvent,
 )
-from issues.models.issue import Fingerprint, Issue, IssueStats, Level
+from issues.models.issue import Fingerprint, Issue, IssueStats
 from issues.models.rules import FingerprintRule, PathRule
+from issues.models.waiting import WaitingEvent
 from issues.models.workflow import IssueActivity
 from issues.models.writer import InboxWriter
+from tenants.levels import Level
 
 __all__ = [
     "DeadLetter",
+    "DetailMinute",
     "DigestRun",
     "Event",
     "Fingerprint",
@@ -41,4 +45,5 @@ __all__ = [
     "Outcome",
     "PathRule",
     "SeenEvent",
+    "WaitingEvent",
 ]

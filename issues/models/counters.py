@@ -7,7 +7,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
-from issues.models.issue import Level
+from tenants.levels import Level
 
 
 class IssueMinute(models.Model):
@@ -107,3 +107,21 @@ class IssueTag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"
+
+
+class DetailMinute(models.Model):
+    """Events of an issue under a detail rule with a cap, by minute of receipt; the
+    first ``cap`` of them keep their bodies. Kept 48 h.
+    """
+
+    pk = models.CompositePrimaryKey("issue_id", "rule_id", "minute")
+    issue_id = models.BigIntegerField()
+    rule_id = models.BigIntegerField()
+    minute = models.DateTimeField()
+    events = models.IntegerField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["minute"], name="detailminute_retention")]
+
+    def __str__(self) -> str:
+        return f"issue {self.issue_id} at {self.minute:%Y-%m-%d %H:%M}"

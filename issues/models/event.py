@@ -6,8 +6,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from issues import bodies
-from issues.models.issue import Issue, Level
+from issues.models.issue import Issue
 from releases.models import Environment, Release
+from tenants.levels import Level
 from tenants.models import Project, Tenant
 
 

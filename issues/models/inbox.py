@@ -18,18 +18,14 @@ class EnvelopeKind(models.TextChoices):
 
 
 class StoredEnvelope(models.Model):
-    """A request body with what the connection told; ``body`` is zstd."""
+    """A request body, zstd, and what the connection told, sealed: not scrubbed yet."""
 
     project_id = models.BigIntegerField()
     key_id = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=EnvelopeKind.choices)
     received = models.DateTimeField()
-    remote_addr = models.CharField(max_length=45)
-    user_agent = models.CharField(max_length=512)
-    origin = models.CharField(max_length=255)
-    query = models.CharField(max_length=2048)
     size = models.IntegerField()  # bytes before compression
-    body = models.BinaryField()
+    body = models.BinaryField()  # see sealed_envelopes
     attempts = models.SmallIntegerField(db_default=0)  # times it was a dead letter
 
     class Meta:
@@ -41,17 +37,13 @@ class StoredEnvelope(models.Model):
 
 @dataclass(slots=True)
 class ClaimedEnvelope:
-    """A row of the inbox; ``body`` is still compressed."""
+    """A row of the inbox; ``body`` is still sealed."""
 
     id: int
     project_id: int
     key_id: int
     kind: str
     received: datetime
-    remote_addr: str
-    user_agent: str
-    origin: str
-    query: str
     size: int
     body: bytes
     attempts: int
@@ -109,8 +101,9 @@ class Outcome(models.Model):
     """What was not stored, by minute: refused, discarded, or dropped by the client.
 
     ``reason`` is ``unsupported`` (a kind that is not kept), ``duplicate``,
-    ``rate_limit`` (counted, body dropped), ``inbox_full`` (refused with 429),
-    ``invalid``, or ``client:<reason>`` from a client report.
+    ``rate_limit``, ``detail_rule`` or ``detail_cap`` (counted, body dropped),
+    ``inbox_full`` (refused with 429), ``invalid``, ``filtered:<name>`` by a project's
+    inbound filter, or ``client:<reason>`` from a client report.
     """
 
     pk = models.CompositePrimaryKey(

@@ -6,17 +6,8 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 
 from releases.models import Release
+from tenants.levels import Level
 from tenants.models import Project
-
-
-class Level(models.IntegerChoices):
-    """Severity, ordered; the numbers are those of Python's logging."""
-
-    DEBUG = 10, "debug"
-    INFO = 20, "info"
-    WARNING = 30, "warning"
-    ERROR = 40, "error"
-    FATAL = 50, "fatal"
 
 
 class IssueQuerySet(models.QuerySet["Issue"]):

@@ -24,6 +24,7 @@ class IssueActivity(models.Model):
         COMMENTED = "commented", "commented"
         MERGED = "merged", "merged"
         UNMERGED = "unmerged", "unmerged"
+        LEARNED = "learned", "learned a fingerprint"
         LISTED = "listed", "put on the hit list"
         UNLISTED = "unlisted", "taken off the hit list"
 

@@ -4,6 +4,6 @@ Tenants themselves are registered by ``issues.admin.tenants``, which adds what h
 them: this app knows nothing of issues.
 """
 
-from tenants.admin import audit, people, plans, projects, tokens
+from tenants.admin import audit, people, plans, projects, sources, tokens
 
-__all__ = ["audit", "people", "plans", "projects", "tokens"]
+__all__ = ["audit", "people", "plans", "projects", "sources", "tokens"]

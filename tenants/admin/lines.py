@@ -1,10 +1,12 @@
 """Lists of texts in forms: one to a line."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
 
+from tenants.models.inbound import validate_browser, validate_glob, validate_network
 from tenants.models.project import validate_origin
 
 if TYPE_CHECKING:
@@ -46,3 +48,34 @@ def validate_origins(origins: list[str]) -> None:
 class OriginsField(LinesField):
     rows = 3
     default_validators = [validate_origins]
+
+
+def each_line(
+    validate: Callable[[str], None],
+) -> Callable[[list[str]], None]:
+    """A validator of all lines that says which one it complains about."""
+
+    def validate_lines(lines: list[str]) -> None:
+        for number, line in enumerate(lines, 1):
+            try:
+                validate(line)
+            except ValidationError as error:
+                told = " ".join(error.messages)
+                raise ValidationError(f"Line {number}: {told}") from error
+
+    return validate_lines
+
+
+class GlobsField(LinesField):
+    rows = 4
+    default_validators = [each_line(validate_glob)]
+
+
+class NetworksField(LinesField):
+    rows = 4
+    default_validators = [each_line(validate_network)]
+
+
+class BrowsersField(LinesField):
+    rows = 7
+    default_validators = [each_line(validate_browser)]

@@ -1,14 +1,14 @@
-"""Projects, their keys, and how to set up an SDK with them."""
+"""Projects and their keys; how to set up an SDK with them has a page of its own."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from tenants.admin.lines import LinesField, OriginsField
 from tenants.audited import AuditedModelAdmin, BaseStackedInline, row_id
@@ -47,14 +47,21 @@ class ProjectKeyInline(ShowsDsn, BaseStackedInline):
 class ProjectAdmin(AuditedModelAdmin):
     """A project is never deleted here: its issues and events would go with it."""
 
-    list_display = ("name", "slug", "number", "active_keys", "created")
+    list_display = ("name", "slug", "number", "active_keys", "created", "set_up")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    fields = (("name", "slug"), "tenant_tags", "repositories", "grouping_version")
+    fields = (
+        ("name", "slug"),
+        "tenant_tags",
+        "repositories",
+        ("ip_addresses", "scrub_personal_data"),
+        "grouping_version",
+    )
     readonly_fields = ("grouping_version",)
     inlines = (ProjectKeyInline,)
     formfield_overrides = {ArrayField: {"form_class": LinesField}}
-    change_form_outer_before_template = "tenants/setup.html"
+    change_form_outer_before_template = "tenants/dsn_card.html"
+    change_form_outer_after_template = "tenants/filters_link.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("keys")
@@ -82,6 +89,20 @@ class ProjectAdmin(AuditedModelAdmin):
         active = sum(key.is_active for key in keys)
         return f"{active} of {len(keys)} active" if active < len(keys) else f"{active}"
 
+    @admin.display(description="Set-up")
+    def set_up(self, project: Project) -> SafeString:
+        link = '<a class="text-link underline" href="{}">SDK and CI</a>'
+        return format_html(link, setup_page(project))
+
+    def response_add(
+        self, request: HttpRequest, obj: Project, post_url_continue: Any = None
+    ) -> HttpResponse:
+        """A new project is of use once something sends to it."""
+        response = super().response_add(request, obj, post_url_continue)
+        if {"_continue", "_addanother", "_popup"} & request.POST.keys():
+            return response
+        return HttpResponseRedirect(setup_page(obj))
+
     def change_view(
         self,
         request: HttpRequest,
@@ -89,11 +110,16 @@ class ProjectAdmin(AuditedModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        keys = ProjectKey.objects.select_related("project").filter(
-            project_id=row_id(object_id), is_active=True
-        )
-        context = {**(extra_context or {}), "setup": setup_of(keys.order_by("pk"))}
+        keys = ProjectKey.objects.filter(project_id=row_id(object_id), is_active=True)
+        key = keys.order_by("pk").first()
+        dsn = key.dsn(settings.BASE_URL) if key else ""
+        context = {**(extra_context or {}), "dsn": dsn}
         return super().change_view(request, object_id, form_url, context)
+
+
+def setup_page(project: Project) -> str:
+    """Where the snippets for a project are."""
+    return reverse("admin:tenants_project_setup", args=[project.pk])
 
 
 @admin.register(ProjectKey)
@@ -111,113 +137,3 @@ class ProjectKeyAdmin(ShowsDsn, AuditedModelAdmin):
         if not key.rate_limit_count or not key.rate_limit_seconds:
             return "none"
         return f"{key.rate_limit_count:,} in {key.rate_limit_seconds:,} s"
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """Code to copy; ``slug`` is its id in the page."""
-
-    slug: str
-    title: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """The DSN of a project's first active key, and code for each client."""
-
-    dsn: str
-    snippets: list[Snippet]
-
-
-def setup_of(keys: Iterable[ProjectKey]) -> Setup | None:
-    """How to send events to the project of these keys; None without an active key."""
-    key = next(iter(keys), None)
-    if key is None:
-        return None
-    dsn = key.dsn(settings.BASE_URL)
-    words = {
-        "dsn": dsn,
-        "base": settings.BASE_URL,
-        "organization": settings.ORGANIZATION_SLUG,
-        "project": key.project,
-        "key": key.public_key,
-        "tag": next(iter(key.project.tenant_tags), "tenant"),
-    }
-    return Setup(
-        dsn,
-        [
-            Snippet(slug, title, code.strip().format(**words))
-            for slug, title, code in SNIPPETS
-        ],
-    )
-
-
-SNIPPETS = (
-    (
-        "python",
-        "Python",
-        """
-import sentry_sdk
-
-sentry_sdk.init(
-    dsn="{dsn}",
-    environment="production",
-    release="{project.slug}@1.0.0",
-)
-# For each request or job, name the shop it works for:
-sentry_sdk.set_tag("{tag}", "acme.example")
-""",
-    ),
-    (
-        "browser",
-        "JavaScript",
-        """
-import * as Sentry from "@sentry/browser";
-
-Sentry.init({{
-  dsn: "{dsn}",
-  environment: "production",
-  release: "{project.slug}@1.0.0",
-}});
-Sentry.setTag("{tag}", location.hostname);
-""",
-    ),
-    (
-        "node",
-        "Node",
-        """
-// instrument.mjs, loaded first: node --import ./instrument.mjs app.mjs
-import * as Sentry from "@sentry/node";
-
-Sentry.init({{
-  dsn: "{dsn}",
-  environment: "production",
-  release: "{project.slug}@1.0.0",
-}});
-// For each request: Sentry.setTag("{tag}", shop);
-""",
-    ),
-    (
-        "curl",
-        "Test with curl",
-        """
-curl '{base}/api/{project.pk}/store/?sentry_version=7&sentry_key={key}' \\
-  -H 'Content-Type: application/json' \\
-  -d '{{"message": "Hello from curl", "tags": {{"{tag}": "acme.example"}}}}'
-""",
-    ),
-    (
-        "cli",
-        "sentry-cli",
-        """
-export SENTRY_URL={base}
-export SENTRY_ORG={organization}
-export SENTRY_PROJECT={project.slug}
-export SENTRY_AUTH_TOKEN=...    # make one under API tokens
-
-SENTRY_DSN={dsn} sentry-cli send-event -m "Hello from sentry-cli"
-sentry-cli releases new {project.slug}@1.0.0
-""",
-    ),
-)

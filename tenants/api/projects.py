@@ -20,6 +20,8 @@ class ProjectSerializer(ConstrainedSerializer):
             "slug",
             "tenant_tags",
             "repositories",
+            "ip_addresses",
+            "scrub_personal_data",
             "grouping_version",
             "created",
         ]

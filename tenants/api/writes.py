@@ -13,6 +13,7 @@ from tenants.audit import Actor, difference, record, values_of
 
 # Importing it registers how tokens stand in the API's description.
 from tenants.openapi import TokenScheme
+from tenants.refusals import Refusal
 
 __all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme"]
 
@@ -57,9 +58,15 @@ class AuditedWrites(GenericAPIView[Any]):
                 record(Actor.of(self.request), "changed", row, changes)
 
     def perform_destroy(self, instance: models.Model) -> None:
-        with transaction.atomic():
-            record(Actor.of(self.request), "deleted", instance, {})
-            instance.delete()
+        try:
+            with transaction.atomic():
+                record(Actor.of(self.request), "deleted", instance, {})
+                instance.delete()
+        except models.ProtectedError as error:
+            users = ", ".join(sorted({str(row) for row in error.protected_objects}))
+            raise Refusal(
+                f"{instance} is still named by {users}: change that first."
+            ) from error
 
 
 def columns_of(row: models.Model, names: Iterable[str]) -> list[str]:

@@ -1,6 +1,10 @@
 from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
+from tenants.models.detail import DetailRule
+from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
+from tenants.models.scrubbing import ScrubRule
+from tenants.models.source import SourceRepository
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
 
@@ -8,9 +12,14 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Blob",
+    "Filter",
+    "InboundFilters",
+    "DetailRule",
     "KeyMinute",
     "Plan",
     "Project",
     "ProjectKey",
+    "SourceRepository",
+    "ScrubRule",
     "Tenant",
 ]

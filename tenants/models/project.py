@@ -33,6 +33,13 @@ def validate_origin(value: str) -> None:
 class Project(models.Model):
     """One page template or service; its id stands in the DSN."""
 
+    class Addresses(models.TextChoices):
+        """What is stored of the IP addresses of clients and visitors."""
+
+        ON = "on", "Stored"
+        TRUNCATED = "truncated", "Truncated to their network"
+        OFF = "off", "Not stored"
+
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=50, unique=True)
     tenant_tags = ArrayField(
@@ -47,6 +54,21 @@ class Project(models.Model):
         blank=True,
         help_text="Names of its repositories, such as acme/shop: those that "
         "sentry-cli's set-commits --commit may give.",
+    )
+    ip_addresses = models.CharField(
+        "IP addresses",
+        max_length=10,
+        choices=Addresses.choices,
+        default=Addresses.ON,
+        db_default=Addresses.ON,
+        help_text="Truncated: the last part of IPv4, the last ten bytes of IPv6 become "
+        "zero. Not stored: visitors known only by their address count as no user.",
+    )
+    scrub_personal_data = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Also scrub customers' e-mail, phone, postal address and names, "
+        "wherever they are found. Secrets are always scrubbed.",
     )
     grouping_version = models.CharField(max_length=10, default="v1")
     created = models.DateTimeField(auto_now_add=True)

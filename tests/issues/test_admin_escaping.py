@@ -1,11 +1,14 @@
 """Events are hostile input: nothing in them may become markup, script or a link."""
 
+import json
 from typing import Any
 
 import pytest
 
 from issues.models import DeadLetter, Issue
+from issues.sealed_envelopes import Sender
 from tests.admin_pages import client_of, page, tags_in
+from tests.envelopes import sealed
 from tests.factories import (
     make_dead_letter,
     make_event,
@@ -93,7 +96,8 @@ def issue() -> Issue:
     make_fingerprint(issue, reason=EVIL, parts=[EVIL, {"kind": EVIL, "text": EVIL}])
     make_hit(issue, reason=EVIL)
     make_issue(issue.project, title=EVIL, merged_into=issue)
-    make_dead_letter(issue.project, error=EVIL, traceback=EVIL, user_agent=EVIL)
+    body = sealed(json.dumps(EVIL).encode(), Sender(user_agent=EVIL))
+    make_dead_letter(issue.project, error=EVIL, traceback=EVIL, body=body)
     return issue
 
 

@@ -354,6 +354,6 @@ def test_the_page_takes_the_same_queries_however_much_there_is(
 
     # Session, person, two of permissions, dead letters; issue, children, newest events,
     # the shown one, hours, minutes, fingerprints, tenants, history, hit list, last
-    # release; people and releases for the dialogs.
-    with django_assert_num_queries(18):
+    # release, repositories; people and releases for the dialogs.
+    with django_assert_num_queries(19):
         page(responder, PAGE, issue.pk)

@@ -43,6 +43,25 @@ def test_what_was_not_stored_is_summed_by_reason() -> None:
     assert rows[1].last == NOW
 
 
+def test_what_a_filter_dropped_is_explained() -> None:
+    for reason in ("filtered:crawlers", "filtered:of another version"):
+        Outcome.objects.create(
+            project_id=1,
+            key_id=1,
+            minute=NOW,
+            category="error",
+            reason=reason,
+            quantity=len(reason),
+        )
+
+    rows = unstored(NOW - timedelta(hours=24))
+
+    assert [row.explanation for row in rows] == [
+        "",
+        "an inbound filter of the project drops these (crawlers)",
+    ]
+
+
 def test_the_page_says_when_everything_was_stored() -> None:
     html = page(client_of("viewer"), "issues_outcome_changelist", period="nonsense")
 

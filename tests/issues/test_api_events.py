@@ -210,7 +210,8 @@ def test_an_event_is_read_with_its_payload(
     event = make_event(make_issue(), payload={"message": "no price"})
     client.get(URL)
 
-    with django_assert_num_queries(2):
+    # The token, the event, and the project's repositories.
+    with django_assert_num_queries(3):
         body = client.get(f"{URL}{event.pk}/").json()
 
     assert body["payload"] == {"message": "no price"}

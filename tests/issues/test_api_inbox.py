@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -6,7 +7,9 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from issues.models import DeadLetter, InboxEnvelope, Outcome
+from issues.sealed_envelopes import Sender
 from tenants.models import AuditEntry
+from tests.envelopes import sealed
 from tests.factories import (
     make_dead_letter,
     make_project,
@@ -47,6 +50,24 @@ def test_a_dead_letter_shows_its_traceback(client: APIClient) -> None:
     body = client.get(f"{LETTERS}{letter.pk}/").json()
 
     assert body["traceback"] == "Traceback: …"
+
+
+def test_a_dead_letter_shows_its_contents_scrubbed(
+    client: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    text = b'{"password": "hunter2", "order": 7}'
+    letter = make_dead_letter(
+        make_project(ip_addresses="truncated"), body=sealed(text, Sender("192.0.2.77"))
+    )
+    client.get(LETTERS)
+
+    # Token, letter, project, its rules.
+    with django_assert_num_queries(4):
+        body = client.get(f"{LETTERS}{letter.pk}/").json()
+
+    assert body["contents"]["sender"]["remote_addr"] == "192.0.2.0"
+    [part] = body["contents"]["parts"]
+    assert json.loads(part["text"]) == {"password": "[Filtered]", "order": 7}
 
 
 def test_letters_are_put_back_into_the_inbox(client: APIClient) -> None:

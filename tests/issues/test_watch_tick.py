@@ -36,10 +36,6 @@ def wait_in_inbox(scene: Scene, received: datetime) -> None:
         key_id=1,
         kind="envelope",
         received=received,
-        remote_addr="",
-        user_agent="",
-        origin="",
-        query="",
         size=1,
         body=b"",
     )

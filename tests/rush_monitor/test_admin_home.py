@@ -83,10 +83,6 @@ def waiting(age: timedelta) -> None:
         key_id=1,
         kind="envelope",
         received=timezone.now() - age,
-        remote_addr="",
-        user_agent="",
-        origin="",
-        query="",
         size=1,
         body=b"x",
     )
@@ -206,7 +202,35 @@ def test_a_fresh_system_leads_to_the_set_up(viewer: Client) -> None:
     html = page(viewer, "index")
 
     assert "No event has arrived yet" in html
-    assert reverse("admin:tenants_project_change", args=[key.project_id]) in links(html)
+    assert reverse("admin:tenants_project_setup", args=[key.project_id]) in links(html)
+
+
+def test_a_system_without_a_key_leads_to_the_projects(viewer: Client) -> None:
+    html = page(viewer, "index")
+
+    assert "No event has arrived yet" in html
+    assert reverse("admin:tenants_project_changelist") in links(html)
+
+
+def test_a_project_that_nobody_reports_to_is_told_beside_what_burns(
+    viewer: Client,
+) -> None:
+    make_issue()
+    keys = [make_key() for _ in range(4)]
+    pages = [
+        reverse("admin:tenants_project_setup", args=[key.project_id]) for key in keys
+    ]
+
+    html = page(viewer, "index")
+
+    assert "and others have reported nothing yet" in html
+    assert set(pages) & links(html) == set(pages[1:])
+
+
+def test_projects_that_report_are_not_told(viewer: Client) -> None:
+    make_key(make_issue().project)
+
+    assert "reported nothing yet" not in page(viewer, "index")
 
 
 def test_people_without_a_role_are_told_so() -> None:
@@ -287,7 +311,7 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
     # Session, person, two of permissions, dead letters twice; hit list; ids, issues
     # and count of what burns, its families and trends; the same two of the next to fix;
     # hit list count; minutes, deploys of the hour; deploys that are watched, their
-    # rollbacks; oldest and number of the inbox; whether any issue; first key.
+    # rollbacks; oldest and number of the inbox; silent projects; whether any issue.
     with django_assert_num_queries(23):
         page(viewer, "index")
 

@@ -5,6 +5,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import OutputWrapper
+from django.urls import reverse
 
 from rush_monitor.first_run import FirstRun, prepare_database, welcome
 from tenants.models import Project, ProjectKey
@@ -68,6 +69,19 @@ def test_the_welcome_shows_the_password_and_how_to_send() -> None:
     assert "Password  secret" in text
     assert 'sentry_sdk.init(dsn="http://key@host/1")' in text
     assert 'Sentry.init({ dsn: "http://key@host/1" });' in text
+
+
+def test_the_welcome_names_the_set_up_page(settings: LazySettings) -> None:
+    settings.BASE_URL = "https://rush.example.com/errors"
+    address = reverse("admin:tenants_project_setup", args=[1])
+
+    text = welcome(FirstRun(None, "http://key@host/1"))
+
+    assert f"Set up    https://rush.example.com/errors{address}\n" in text
+
+
+def test_without_a_key_there_is_no_set_up_page() -> None:
+    assert "Set up" not in welcome(FirstRun(None, ""))
 
 
 def test_the_snippet_for_python_is_valid() -> None:

@@ -63,19 +63,40 @@ def test_a_new_project_gets_a_key(maintainer: Client) -> None:
     assert (last_audit().actor, last_audit().action) == ("mia", "added")
 
 
-def test_the_page_of_a_project_has_its_dsn_in_snippets_to_copy(
+def test_a_new_project_leads_to_its_set_up(maintainer: Client) -> None:
+    url = reverse("admin:tenants_project_add")
+    fields = {"name": "Shop", "slug": "shop", "tenant_tags": "tenant"}
+
+    response = maintainer.post(url, fields)
+
+    page_of_it = reverse("admin:tenants_project_setup", args=[Project.objects.get().pk])
+    assert response["Location"] == page_of_it
+    assert "was added" in told(response)[0]
+
+
+def test_who_adds_several_projects_goes_on_adding(maintainer: Client) -> None:
+    url = reverse("admin:tenants_project_add")
+    fields = {"name": "Shop", "slug": "shop", "tenant_tags": "tenant"}
+
+    response = maintainer.post(url, {**fields, "_addanother": "1"})
+
+    assert response["Location"] == url
+
+
+def test_the_page_of_a_project_has_its_dsn_and_leads_to_its_set_up(
     maintainer: Client, settings: LazySettings
 ) -> None:
     settings.BASE_URL = "https://rush.example"
     key = make_key(make_project(slug="shop"))
+    make_key(key.project)
+    address = reverse("admin:tenants_project_setup", args=[key.project_id])
 
     html = page(maintainer, "tenants_project_change", key.project_id)
 
     dsn = f"https://{key.public_key}@rush.example/{key.project_id}"
-    assert html.count(dsn) >= 5
-    assert f"https://rush.example/api/{key.project_id}/store/" in html
-    for client in ("sentry_sdk.init", "@sentry/browser", "@sentry/node", "sentry-cli"):
-        assert client in html
+    assert f'<pre id="dsn" tabindex="0">{dsn}</pre>' in html
+    assert f'href="{address}"' in html
+    assert f'href="{address}"' in page(maintainer, "tenants_project_changelist")
 
 
 def test_a_project_without_an_active_key_says_so(maintainer: Client) -> None:
@@ -84,7 +105,7 @@ def test_a_project_without_an_active_key_says_so(maintainer: Client) -> None:
     html = page(maintainer, "tenants_project_change", key.project_id)
 
     assert "no active key" in html
-    assert "sentry_sdk.init" not in html
+    assert 'id="dsn"' not in html
 
 
 def test_a_key_is_switched_off_on_its_project_and_audited(maintainer: Client) -> None:

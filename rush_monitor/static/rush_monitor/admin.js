@@ -127,6 +127,32 @@ async function refresh(page) {
   else delete page.dataset.refreshes;
 }
 
+// A page that waits asks a small question until its answer changes, then shows it.
+document.addEventListener("DOMContentLoaded", () => {
+  const page = document.querySelector("[data-awaits]");
+  if (page) askLater(page, page.dataset.again);
+});
+
+function askLater(page, seconds) {
+  setTimeout(async () => {
+    let again = seconds;
+    try {
+      if (!document.hidden) again = await ask(page);
+    } catch {
+      // The next time may succeed: the server restarts, the laptop wakes up.
+    }
+    askLater(page, again);
+  }, seconds * 1000);
+}
+
+async function ask(page) {
+  const answer = await fetch(page.dataset.awaits);
+  if (answer.redirected) location.reload(); // to log in again
+  const told = await answer.json();
+  if (page.querySelector("[data-mark]").dataset.mark !== told.mark) await refresh(page);
+  return told.again;
+}
+
 // What was opened stays open, and what had the focus has it again.
 function exchange(part, other) {
   const open = new Set([...part.querySelectorAll("details[open]")].map((d) => d.id));

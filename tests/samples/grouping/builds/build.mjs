@@ -1,7 +1,8 @@
 // Builds the page twice with three bundlers, runs each fault in each build, and writes
 // what a browser SDK would send: type, message, minified frames; and the places the
 // source maps give. Usage: npm install vite esbuild webpack @jridgewell/trace-mapping
-// && node build.mjs > builds.json
+// && node build.mjs [files.json] > builds.json; files.json holds the minified frames
+// beside the scripts and maps themselves.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -89,9 +90,10 @@ function mapped(list, out) {
   });
 }
 
-const answer = {};
+const answer = {}, withFiles = {};
 for (const [bundler, make] of Object.entries(bundlers)) {
   answer[bundler] = [];
+  withFiles[bundler] = [];
   for (const second of [false, true]) {
     const folder = sources(second);
     const out = path.join(work, second ? 'b' : 'a', bundler);
@@ -107,6 +109,10 @@ for (const [bundler, make] of Object.entries(bundlers)) {
       });
     }
     answer[bundler].push(faults);
+    const files = Object.fromEntries(fs.readdirSync(assets).filter((name) => /\.js(\.map)?$/.test(name)).map((name) => [`assets/${name}`, fs.readFileSync(path.join(assets, name), 'utf8')]));
+    const minified = Object.fromEntries(Object.entries(faults).map(([name, chain]) => [name, chain.map(({ mapped, ...link }) => link)]));
+    withFiles[bundler].push({ files, faults: minified });
   }
 }
 console.log(JSON.stringify(answer, null, 1));
+if (process.argv[2]) fs.writeFileSync(process.argv[2], JSON.stringify(withFiles, null, 1));
