@@ -17,17 +17,15 @@ from django.utils import timezone
 
 from issues.models import Event
 
-SAMPLE = 300  # newest events that tag distributions look at
+SAMPLE = 100  # newest events that tag distributions look at
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """Ids of the events around the shown one; None at either end."""
 
-    oldest: int | None
     older: int | None
     newer: int | None
-    newest: int | None
 
 
 # LATERAL: each member of the family walks its own index to the first rows, where
@@ -44,11 +42,16 @@ LEFT JOIN releases_environment env ON env.id = e.environment_id
 LEFT JOIN releases_release r ON r.id = e.release_id
 ORDER BY e.id DESC LIMIT %(limit)s
 """
+OLDEST = """
+SELECT min(e.id)
+FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (
+    SELECT id FROM issues_event
+    WHERE issue_id = member.issue_id AND received <= %(now)s ORDER BY id LIMIT 1
+) AS e
+"""
 AROUND = """
-SELECT min(ends.oldest), max(ends.older), min(ends.newer)
+SELECT max(ends.older), min(ends.newer)
 FROM unnest(%(family)s::bigint[]) AS member (issue_id) CROSS JOIN LATERAL (SELECT
-    (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
-        AND received < %(after)s ORDER BY id LIMIT 1) AS oldest,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
         AND received < %(after)s AND id < %(id)s ORDER BY id DESC LIMIT 1) AS older,
     (SELECT id FROM issues_event e WHERE e.issue_id = member.issue_id
@@ -83,6 +86,12 @@ def newest_events(family: Sequence[int], limit: int = SAMPLE) -> list[Sampled]:
     return [Sampled(*row) for row in _all(NEWEST, asked)]
 
 
+def oldest_event(family: Sequence[int]) -> int:
+    """The id of the oldest event that is stored, 0 where none is."""
+    found = _all(OLDEST, {"family": list(family), "now": _soon()})
+    return int(found[0][0] or 0)
+
+
 def shown_event(
     family: Sequence[int], newest: Sequence[Sampled], event_id: int = 0
 ) -> Event | None:
@@ -102,14 +111,16 @@ def neighbours(
 ) -> Neighbours:
     """The way from an event to the others of its family.
 
-    Where ``newest`` holds all events of the family, they are not looked at again.
+    Most often ``newest`` holds them, and they are not looked for.
     """
     ids = [sampled.id for sampled in newest]
-    if event.pk in ids and len(ids) < SAMPLE:
+    if event.pk in ids:
         place = ids.index(event.pk)
-        older = ids[place + 1] if place + 1 < len(ids) else None
         newer = ids[place - 1] if place else None
-        return Neighbours(ids[-1], older, newer, ids[0])
+        if place + 1 < len(ids):
+            return Neighbours(ids[place + 1], newer)
+        if len(ids) < SAMPLE:
+            return Neighbours(None, newer)
     around = {
         "family": list(family),
         "id": event.pk,
@@ -117,8 +128,7 @@ def neighbours(
         "after": min(event.received + DAY, _soon()),
         "now": _soon(),
     }
-    oldest, older, newer = _all(AROUND, around)[0]
-    return Neighbours(oldest, older, newer, ids[0] if ids else None)
+    return Neighbours(*_all(AROUND, around)[0])
 
 
 @dataclass(frozen=True, slots=True)

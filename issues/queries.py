@@ -126,47 +126,53 @@ class TenantHit:
 
 @dataclass(frozen=True, slots=True)
 class TenantHits:
-    """The first tenants by the wanted order, and what all of them add up to."""
+    """The first tenants by the wanted order, and what all of them add up to.
+
+    ``revenue`` is what all tenants hit pay a month, None where it is not known.
+    """
 
     rows: list[TenantHit]
     total: int
-    active: int
     revenue: Decimal | None
-    revenue_at_risk: Decimal | None
 
 
+# Rows of a busy issue lie a page apart. By weight, the index tells which tenants it
+# hit, and only the first ones' rows are read; by events, all of them are.
 TENANTS_HIT = """
-SELECT t.id, t.key, t.name, coalesce(p.name, ''),
-    coalesce(p.weight, 1) * t.weight_factor AS weight, t.monthly_revenue,
-    hit.events, hit.first_seen, hit.last_seen,
-    count(*) OVER (), count(*) FILTER (WHERE hit.last_seen >= %(since)s) OVER (),
-    sum(t.monthly_revenue) OVER (),
-    sum(t.monthly_revenue) FILTER (WHERE hit.last_seen >= %(since)s) OVER ()
+SELECT top.id, top.key, top.name, top.plan, top.weight, top.monthly_revenue,
+    hit.events, hit.first_seen, hit.last_seen, top.total, top.revenue
 FROM (
-    SELECT tenant_id, sum(events)::bigint AS events, min(first_seen) AS first_seen,
+    SELECT t.id, t.key, t.name, coalesce(p.name, '') AS plan,
+        coalesce(p.weight, 1) * t.weight_factor AS weight, t.monthly_revenue,
+        hit.events, count(*) OVER () AS total,
+        sum(t.monthly_revenue) OVER () AS revenue
+    FROM (
+        SELECT tenant_id, sum(events) AS events FROM issues_issuetenant
+        WHERE issue_id = ANY(%(ids)s) GROUP BY tenant_id
+    ) AS hit
+    JOIN tenants_tenant t ON t.id = hit.tenant_id
+    LEFT JOIN tenants_plan p ON p.id = t.plan_id
+    ORDER BY {order} LIMIT %(limit)s
+) AS top
+CROSS JOIN LATERAL (
+    SELECT sum(events)::bigint AS events, min(first_seen) AS first_seen,
         max(last_seen) AS last_seen
-    FROM issues_issuetenant WHERE issue_id = ANY(%(ids)s) GROUP BY tenant_id
+    FROM issues_issuetenant WHERE issue_id = ANY(%(ids)s) AND tenant_id = top.id
 ) AS hit
-JOIN tenants_tenant t ON t.id = hit.tenant_id
-LEFT JOIN tenants_plan p ON p.id = t.plan_id
-ORDER BY {order} LIMIT %(limit)s
+ORDER BY {order}
 """
 TENANT_ORDERS = {
-    "events": "hit.events DESC, t.id",
-    "weight": "weight DESC, hit.events DESC, t.id",
+    "weight": "weight DESC, monthly_revenue DESC NULLS LAST, id",
+    "events": "events DESC, id",
 }
 
 
-def tenants_hit(
-    family: Sequence[int], order: str, since: datetime, limit: int = 25
-) -> TenantHits:
-    """Who was hit; ``since`` tells from when on revenue counts as at risk now."""
+def tenants_hit(family: Sequence[int], order: str, limit: int = 25) -> TenantHits:
+    """Who was hit, in one of TENANT_ORDERS."""
     sql = TENANTS_HIT.format(order=TENANT_ORDERS[order])
-    rows = _rows(sql, {"ids": list(family), "since": since, "limit": limit})
-    hits = [TenantHit(*row[:9]) for row in rows]
-    if not rows:
-        return TenantHits([], 0, 0, None, None)
-    return TenantHits(hits, *rows[0][9:])
+    rows = _rows(sql, {"ids": list(family), "limit": limit})
+    total, revenue = rows[0][9:] if rows else (0, None)
+    return TenantHits([TenantHit(*row[:9]) for row in rows], total, revenue)
 
 
 OPEN_ISSUES = """

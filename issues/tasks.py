@@ -16,6 +16,7 @@ from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
 from issues.failures import told
+from issues.incidents import reacting
 from releases import calibration
 from releases import watch as watches
 from releases.conclude import Told, conclude
@@ -94,6 +95,14 @@ def workflow_tick() -> None:
             hitlist.expire(now)
 
 
+@shared_task(name="issues.incidents")
+def incidents_tick() -> None:
+    """Open and follow incidents: verdicts, rollbacks, rates, and nobody's answer."""
+    with only_one("issues.incidents") as mine:
+        if mine:
+            reacting.tick(timezone.now())
+
+
 def disk() -> float:
     """The used share of the embedded database's disk; 0 for a database elsewhere."""
     return disk_use(settings.DATA_DIR) if settings.EMBEDDED_DATABASE else 0.0
@@ -144,6 +153,7 @@ def watch_tick() -> None:
             # It is looked at again later; the other watches must not wait for it.
             logger.exception("the watch of deploy %s could not be looked at", deploy_id)
             watches.postpone(deploy_id, timezone.now())
+    reacting.react_to_watches(timezone.now())
 
 
 @transaction.atomic

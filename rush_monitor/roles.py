@@ -19,7 +19,9 @@ MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[
         "artifactbundle",
+        "channel",
         "deadletter",
+        "delivery",
         "deploy",
         "detailrule",
         "fingerprintrule",

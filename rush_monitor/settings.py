@@ -9,7 +9,7 @@ import os
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -64,6 +64,32 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
                 "10.0.0.0/8,127.0.0.1"
             ) from error
     return found
+
+
+def mail_server(name: str) -> dict[str, object]:
+    """The mail server that variable ``name`` describes; no host: none is set."""
+    value = secret(name)
+    if not value:
+        return {"EMAIL_HOST": ""}
+    schemes = {"smtp": (25, False, False), "smtp+tls": (587, True, False)}
+    schemes["smtps"] = (465, False, True)
+    try:
+        url = urlsplit(value)
+        usual, tls, ssl = schemes[url.scheme]
+        port = url.port or usual
+    except (KeyError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"{name}: write smtp://, smtp+tls:// (STARTTLS) or smtps:// and "
+            "user:password@host:port, with odd characters of the password encoded"
+        ) from error
+    return {
+        "EMAIL_HOST": url.hostname or "",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_TLS": tls,
+        "EMAIL_USE_SSL": ssl,
+    }
 
 
 def blob_storage(name: str) -> dict[str, object]:
@@ -198,6 +224,13 @@ STORAGES = {
     "blobs": blob_storage("BLOB_STORAGE"),
 }
 
+# Mail to people, and the reports of rules.
+globals().update(mail_server("EMAIL_URL"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = os.environ.get(
+    "EMAIL_FROM", f"rush_monitor <rush@{urlsplit(BASE_URL).hostname}>"
+)
+
 CELERY_BROKER_URL = secret("CELERY_BROKER_URL") or (
     f"redis+socket://{RUN_DIR / 'valkey.sock'}"
 )
@@ -322,9 +355,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ArtifactStateEnum": "releases.models.ArtifactBundle.State",
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "DetailEnum": "tenants.detail.DETAILS",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
         "ScrubRuleKindEnum": "tenants.models.ScrubRule.Kind",
+        "LevelEnum": "tenants.levels.Level.labels",
         "ResolutionEnum": "issues.models.Issue.Resolution",
         "StateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",

@@ -19,6 +19,9 @@ class Detail(StrEnum):
     FULL = "full"  # all that was sent
 
 
+DETAILS = [detail.value for detail in Detail]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Conditions, all of which must hold, and what follows.

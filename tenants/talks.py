@@ -36,6 +36,7 @@ class Outcome:
     """``told`` is for a person, ``wait`` the seconds that the other side asked for.
 
     ``ref`` is what the other side calls it: the URL of a run, the id of a message.
+    ``broken``: nothing will be taken before somebody mends the address or the secret.
     """
 
     fate: Fate
@@ -43,15 +44,20 @@ class Outcome:
     ref: str = ""
     wait: int = 0
     answer: Answer | None = None
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Whether a look-up found what was sent, and what the other side calls it."""
+    """Whether a look-up found what was sent, and what the other side calls it.
+
+    ``sure``: it is not there and will not turn up, so it may be sent again.
+    """
 
     seen: bool
     told: str
     ref: str = ""
+    sure: bool = False
 
 
 def converse(talk: Talk[T], send: Send) -> T:
@@ -80,7 +86,9 @@ def called(talk: Talk[Outcome], send: Send) -> Outcome:
     except OutboundError as error:
         if error.reached:
             return Outcome(Fate.DOUBT, str(error))
-        return Outcome(Fate.REFUSED if error.permanent else Fate.LATER, str(error))
+        if error.permanent:
+            return Outcome(Fate.REFUSED, str(error), broken=True)
+        return Outcome(Fate.LATER, str(error))
 
 
 def looked_up(talk: Talk[Sighting], send: Send) -> Sighting:
@@ -102,9 +110,12 @@ def outcome_of(answer: Answer) -> Outcome:
     if 200 <= status < 300:
         return Outcome(Fate.CALLED, told, answer=answer)
     if status in {425, 429}:
-        return Outcome(Fate.LATER, told, wait=_retry_after(answer), answer=answer)
+        return Outcome(Fate.LATER, told, wait=retry_after(answer), answer=answer)
     in_doubt = status >= 500 or status in {301, 302, 303, 408, 409}
-    return Outcome(Fate.DOUBT if in_doubt else Fate.REFUSED, told, answer=answer)
+    if in_doubt:
+        return Outcome(Fate.DOUBT, told, answer=answer)
+    broken = status in {401, 403, 404, 405, 410}
+    return Outcome(Fate.REFUSED, told, answer=answer, broken=broken)
 
 
 def outcome_of_reading(answer: Answer) -> Outcome | None:
@@ -115,7 +126,7 @@ def outcome_of_reading(answer: Answer) -> Outcome | None:
     return Outcome(
         Fate.LATER if passing else Fate.REFUSED,
         quoted(answer),
-        wait=_retry_after(answer),
+        wait=retry_after(answer),
         answer=answer,
     )
 
@@ -126,7 +137,8 @@ def quoted(answer: Answer) -> str:
     return f"HTTP {answer.status}" + (f": {text[:EXCERPT]}" if text else ".")
 
 
-def _retry_after(answer: Answer) -> int:
+def retry_after(answer: Answer) -> int:
+    """Seconds that Retry-After asks for, at most an hour; 0 where it does not."""
     text = answer.headers.get("retry-after", "")
     return min(int(text), 3600) if text.isascii() and text.isdecimal() else 0
 

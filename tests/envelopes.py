@@ -82,6 +82,7 @@ def put(
     query: str = "",
     remote_addr: str = "203.0.113.9",
     origin: str = "",
+    user_agent: str = "test",
 ) -> InboxEnvelope:
     """Accept a body as ingest does."""
     return InboxEnvelope.objects.create(
@@ -90,7 +91,7 @@ def put(
         kind=kind,
         received=received or timezone.now(),
         size=len(body),
-        body=sealed(body, Sender(remote_addr, "test", origin, query)),
+        body=sealed(body, Sender(remote_addr, user_agent, origin, query)),
     )
 
 

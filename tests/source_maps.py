@@ -85,15 +85,18 @@ def build_files(bundler: str, build: int) -> Files:
     return {path: text.encode() for path, text in files.items()}
 
 
-class FilesLook:
-    """Looks spots up in files, whoever uploaded them."""
+class FileMaps:
+    """Places by files, whoever uploaded them."""
 
     def __init__(self, files: Files) -> None:
         self.files = files
         self.reader = MapReader()
         self.loaded: set[str] = set()
 
-    def __call__(
+    def has_uploads(self, project_id: int) -> bool:
+        return True
+
+    def look(
         self, origin: Origin, script: Script, spots: Sequence[Spot]
     ) -> list[Place | Unmapped] | Unmapped:
         path = script.url.partition("://")[2].partition("/")[2]

@@ -160,6 +160,6 @@ class DetailRuleAdmin(AuditedModelAdmin):
 
     @admin.display(description="Bodies")
     def bodies(self, rule: DetailRule) -> str:
-        share = "all" if rule.share >= 1 else f"{rule.share:.3%}".rstrip("0%.") + " %"
+        share = "all" if rule.share >= 1 else f"{rule.share * 100:g} %"
         cap = f", at most {rule.cap} a minute and issue" if rule.cap is not None else ""
         return share + cap

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -19,8 +18,6 @@ from tenants.audited import may, row_id
 from tenants.charts import Sparkline, sparkline
 from tenants.pages import COUNT_CAP, capped_count
 
-# What was hit within a day counts as at risk.
-AT_RISK = timedelta(hours=24)
 TICKED = 100  # most issues that one bulk action changes
 COLUMNS = {
     "impact": "Impact",

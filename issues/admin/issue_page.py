@@ -23,7 +23,6 @@ from issues.admin.issue_forms import (
     offer,
     people,
 )
-from issues.admin.issue_list import AT_RISK
 from issues.models import Fingerprint, HitListEntry, Issue, IssueActivity
 from issues.suspects import release_to_blame
 from releases.models import Release
@@ -51,10 +50,12 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
     family, children = queries.family_of(issue)
     now = timezone.now()
     order = request.GET.get("tenants", "")
-    order = order if order in queries.TENANT_ORDERS else "events"
+    order = order if order in queries.TENANT_ORDERS else "weight"
     chosen = request.GET.get("event", "")
     newest = event_queries.newest_events(family)
-    event = event_queries.shown_event(family, newest, row_id(chosen))
+    oldest = chosen == "oldest"
+    event_id = event_queries.oldest_event(family) if oldest else row_id(chosen)
+    event = event_queries.shown_event(family, newest, event_id)
     return {
         "issue": issue,
         "stats": issue.stats,
@@ -65,7 +66,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "event": event,
         "neighbours": event and event_queries.neighbours(family, newest, event),
         "distributions": event_queries.tag_distributions(newest),
-        "hits": queries.tenants_hit(family, order, now - AT_RISK),
+        "hits": queries.tenants_hit(family, order),
         "hits_order": order,
         "activities": activities(issue),
         "entry": entry_of(issue),

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from issues.admin.payload import Row, as_dict, as_list, as_text, rows_of, web_address
+from issues.digest.symbolicate import why_unmapped
 from issues.source_links import NO_LINKS, SourceLinks
 
 FRAMES_LIMIT = 120  # frames shown of one trace; deep recursion has hundreds
@@ -94,12 +95,20 @@ class Trace:
         return reasons.most_common()
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of frames besides themselves."""
+
+    body: Mapping[str, Any]
+    links: SourceLinks
+
+
 def exceptions(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trace]:
     """The raised exception, then its causes; members of a group below their group."""
     values = [as_dict(value) for value in as_list(body.get("exception"))]
     values = [value for value in reversed(values) if value]
     return [
-        _exception(value, relation, depth, links)
+        _exception(value, relation, depth, _Told(body, links))
         for value, relation, depth in _tree(values)
     ]
 
@@ -109,12 +118,12 @@ def threads(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trac
     values = [as_dict(value) for value in as_list(body.get("threads"))]
     values = [value for value in values if as_dict(value.get("stacktrace"))]
     values.sort(key=lambda v: (not v.get("crashed"), not v.get("current")))
-    return [_thread(value, links) for value in values]
+    return [_thread(value, _Told(body, links)) for value in values]
 
 
 def bare_trace(body: Mapping[str, Any], links: SourceLinks = NO_LINKS) -> list[Trace]:
     """The stack trace of an event that has neither exceptions nor threads."""
-    runs, left_out = _runs(as_dict(body.get("stacktrace")), links)
+    runs, left_out = _runs(as_dict(body.get("stacktrace")), _Told(body, links))
     if not runs:
         return []
     return [Trace("Stack trace", "", "", "", 0, False, "", runs, left_out)]
@@ -167,10 +176,10 @@ def _relation(value: Mapping[str, Any]) -> str:
 
 
 def _exception(
-    value: Mapping[str, Any], relation: str, depth: int, links: SourceLinks
+    value: Mapping[str, Any], relation: str, depth: int, told: _Told
 ) -> Trace:
     mechanism = as_dict(value.get("mechanism"))
-    runs, left_out = _runs(as_dict(value.get("stacktrace")), links)
+    runs, left_out = _runs(as_dict(value.get("stacktrace")), told)
     return Trace(
         title=as_text(value.get("type"), 200) or "Error",
         text=as_text(value.get("value")),
@@ -184,10 +193,10 @@ def _exception(
     )
 
 
-def _thread(value: Mapping[str, Any], links: SourceLinks) -> Trace:
+def _thread(value: Mapping[str, Any], told: _Told) -> Trace:
     name = as_text(value.get("name"), 100) or as_text(value.get("id"), 40)
     states = [state for state in ("crashed", "current") if value.get(state)]
-    runs, left_out = _runs(as_dict(value.get("stacktrace")), links)
+    runs, left_out = _runs(as_dict(value.get("stacktrace")), told)
     return Trace(
         title=f"Thread {name}".strip(),
         text=", ".join(states),
@@ -201,16 +210,14 @@ def _thread(value: Mapping[str, Any], links: SourceLinks) -> Trace:
     )
 
 
-def _runs(
-    stacktrace: Mapping[str, Any], links: SourceLinks
-) -> tuple[list[FrameRun], int]:
+def _runs(stacktrace: Mapping[str, Any], told: _Told) -> tuple[list[FrameRun], int]:
     """Runs of frames, newest call first, and how many of the middle are left out."""
     raw = [as_dict(frame) for frame in as_list({"values": stacktrace.get("frames")})]
     left_out = max(len(raw) - FRAMES_LIMIT, 0)
     if left_out:
         half = FRAMES_LIMIT // 2
         raw = raw[:half] + raw[-half:]
-    frames = [_frame(frame, links) for frame in reversed(raw)]
+    frames = [_frame(frame, told) for frame in reversed(raw)]
     if not any(frame.in_app for frame in frames):
         # Nothing is known to be the app's: show all as if it were.
         return ([FrameRun(True, frames)] if frames else []), left_out
@@ -222,7 +229,7 @@ def _grouped(frames: Iterable[Frame]) -> Iterator[FrameRun]:
         yield FrameRun(in_app, list(run))
 
 
-def _frame(raw: Mapping[str, Any], links: SourceLinks) -> Frame:
+def _frame(raw: Mapping[str, Any], told: _Told) -> Frame:
     filename = as_text(raw.get("filename") or raw.get("abs_path"), 300)
     module = as_text(raw.get("module"), 200)
     marks = as_dict(raw.get("_rush"))
@@ -237,10 +244,10 @@ def _frame(raw: Mapping[str, Any], links: SourceLinks) -> Frame:
         in_app=raw.get("in_app") is True,
         lines=_lines(raw),
         variables=variables[:VARIABLES_LIMIT],
-        link=links.of_frame(raw),
+        link=told.links.of_frame(raw),
         minified=_minified(as_dict(marks.get("minified"))),
         note=as_text(marks.get("note"), 300),
-        unmapped=as_text(marks.get("unmapped"), 300),
+        unmapped=why_unmapped(raw, told.body)[:300],
     )
 
 

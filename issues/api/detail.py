@@ -1,9 +1,7 @@
 """One issue with all that explains it."""
 
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 
 from issues import queries
@@ -13,8 +11,6 @@ from tenants.api.fields import name_of
 
 TENANTS_SHOWN = 25
 ACTIVITIES_SHOWN = 50
-# Revenue is at risk where the tenant was hit within this time.
-AT_RISK = timedelta(hours=24)
 
 
 class ScoreSerializer(serializers.ModelSerializer[IssueStats]):
@@ -60,12 +56,8 @@ class TenantHitSerializer(serializers.Serializer[Any]):
 
 class TenantsHitSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
-    active = serializers.IntegerField(help_text="Hit within the last 24 hours.")
     revenue = serializers.DecimalField(
         20, 2, allow_null=True, help_text="Per month, of all tenants hit."
-    )
-    revenue_at_risk = serializers.DecimalField(
-        20, 2, allow_null=True, help_text="Per month, of those hit within 24 hours."
     )
     rows = TenantHitSerializer(many=True, help_text="The heaviest.")
 
@@ -133,9 +125,7 @@ def detail_of(issue: Issue) -> dict[str, Any]:
     fingerprints = Fingerprint.objects.filter(issue__in=family).order_by("pk")
     hit = HitListEntry.objects.filter(issue=issue, removed_at=None)
     entry = hit.select_related("owner").first()
-    tenants = queries.tenants_hit(
-        family, "weight", timezone.now() - AT_RISK, TENANTS_SHOWN
-    )
+    tenants = queries.tenants_hit(family, "weight", TENANTS_SHOWN)
     activities = IssueActivity.objects.filter(issue=issue)[:ACTIVITIES_SHOWN]
     grouping = {"fingerprints": fingerprints, "merged": merged}
     return {

@@ -15,7 +15,7 @@ from issues.detail_preview import preview
 from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
-from tenants.detail import Detail
+from tenants.detail import DETAILS
 from tenants.levels import Level
 from tenants.models import DetailRule, Plan, Project
 
@@ -92,9 +92,7 @@ class PreviewedSerializer(serializers.Serializer[Any]):
         source="rule.id", help_text="0: a built-in one, or one that is not saved."
     )
     name = serializers.CharField(source="rule.name")
-    detail = serializers.ChoiceField(
-        source="rule.detail", choices=[detail.value for detail in Detail]
-    )
+    detail = serializers.ChoiceField(source="rule.detail", choices=DETAILS)
     left_out = serializers.ListField(child=serializers.CharField())
     dropped = serializers.ChoiceField(
         choices=["", "share", "cap"], help_text="Why its body would not be kept."

@@ -23,7 +23,7 @@ from issues.suspects import commits_behind
 from releases.models import Environment, Release
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
-from tenants.detail import Detail
+from tenants.detail import DETAILS
 from tenants.models import Tenant
 from tenants.pagination import KeysetPagination
 
@@ -86,7 +86,7 @@ class DetailNoteSerializer(serializers.Serializer[Any]):
 
     rule = serializers.IntegerField(help_text="Its id; 0 for a built-in one.")
     name = serializers.CharField()
-    level = serializers.ChoiceField(choices=[detail.value for detail in Detail])
+    level = serializers.ChoiceField(choices=DETAILS)
     share = serializers.FloatField(help_text="Fraction of bodies that it keeps, 0-1.")
     left_out = serializers.ListField(child=serializers.CharField())
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from issues.digest.symbolicate import why_unmapped
 from issues.source_links import SourceLinks
 
 
@@ -71,6 +72,6 @@ def _frames(payload: dict[str, Any], links: SourceLinks) -> Iterator[dict[str, A
                 "in_app": raw.get("in_app") is True,
                 "context_line": raw.get("context_line"),
                 "minified": marks.get("minified"),
-                "unmapped": marks.get("unmapped", ""),
+                "unmapped": why_unmapped(raw, payload),
                 "url": links.of_frame(raw),
             }

@@ -23,7 +23,7 @@ from issues.ingest.keys import Origins, page_origin
 from releases.seen import first_seen
 from tenants.api.filters import project_named
 from tenants.auth import ScopePermission, TokenAuthentication
-from tenants.detail import BUILT_IN, Detail, Facts, Rule, concerns
+from tenants.detail import BUILT_IN, DETAILS, Facts, Rule, concerns
 from tenants.levels import Level
 from tenants.models import DetailRule, Project, ProjectKey, Tenant
 from tenants.names import tenant_key
@@ -95,7 +95,7 @@ class SdkRuleSerializer(serializers.Serializer[Any]):
     max_level = serializers.ChoiceField(choices=Level.labels)
     tag = serializers.CharField(help_text='"": whatever its tags.')
     value = serializers.CharField(help_text='Of the tag, * for anything; "": any.')
-    detail = serializers.ChoiceField(choices=[detail.value for detail in Detail])
+    detail = serializers.ChoiceField(choices=DETAILS)
 
 
 class SdkDetailSerializer(serializers.Serializer[Any]):

@@ -171,7 +171,7 @@ class Digest:
         rules = self.context.projects.get(row.project_id)
         if rules is None:
             raise UnknownProjectError(f"project {row.project_id} no longer exists")
-        return open_envelope(row, rules, self.maps.look)
+        return open_envelope(row, rules, self.maps)
 
     def _halve(self, ids: Sequence[int], error: Exception) -> BatchResult:
         """After a data error: try each half, or bury the one that stands alone."""

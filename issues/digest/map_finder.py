@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from issues.digest.bounded_cache import BoundedCache
 from issues.digest.symbolicate import Origin, Script
 from releases.artifacts import MapFiles, find_by_debug_id, find_by_url
-from releases.models import Artifact
+from releases.models import Artifact, ArtifactBundle
 
 FOUND_SECONDS = 60.0
 # An upload shows this soon in events of what was missing before.
@@ -33,6 +33,15 @@ class MapFinder:
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
         self._answers: BoundedCache[Key, Any] = BoundedCache(REMEMBERED)
+
+    def has_uploads(self, project_id: int) -> bool:
+        """Whether a project has any bundle."""
+        return self._remembered(
+            ("uploads", project_id),
+            lambda: ArtifactBundle.objects.filter(
+                project=project_id, state=ArtifactBundle.State.OK
+            ).exists(),
+        )
 
     def find(self, origin: Origin, script: Script) -> MapFiles | None:
         """What is there for the script; up to five queries, mostly none."""

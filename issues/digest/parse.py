@@ -27,13 +27,20 @@ from issues.digest.sessions import (
     read_buckets,
     read_session,
 )
-from issues.digest.symbolicate import Look, Script, symbolicate
+from issues.digest.symbolicate import Maps, Script, symbolicate
 from issues.grouping import Grouping, group
 from issues.ingest.envelope import Item, frame
 from issues.ingest.limits import category
 from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent, NotAnEvent
-from issues.scrubbing import FILTERED, holds_token, scrub_event
+from issues.scrubbing import (
+    FILTERED,
+    Policy,
+    holds_token,
+    scrub_event,
+    scrub_text,
+    scrubber_of,
+)
 from issues.sealed_envelopes import unseal_envelope
 from tenants.detail import Rule
 
@@ -115,8 +122,8 @@ class Parcel:
             self.filtered.append(event)
 
 
-def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parcel:
-    """Read a claimed envelope; ``look`` tells where minified JavaScript stands in the
+def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, maps: Maps) -> Parcel:
+    """Read a claimed envelope; ``maps`` tell where minified JavaScript stands in the
     source.
 
     Raises SealBroken, EnvelopeError or NotAnEvent when it cannot.
@@ -124,9 +131,9 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parc
     sent = _unsealed(row)
     parcel = Parcel(sent.project_id, sent.key_id, sent.received, sent.from_page)
     if sent.kind == "envelope":
-        _open_items(parcel, sent, rules, look)
+        _open_items(parcel, sent, rules, maps)
     elif sent.kind == "store":
-        parcel.add(_event(sent, sent.body, "", None, rules, look))
+        parcel.add(_event(sent, sent.body, "", None, rules, maps))
     else:
         events = event_from_security_report(
             sent.body,
@@ -137,7 +144,7 @@ def open_envelope(row: ClaimedEnvelope, rules: ProjectRules, look: Look) -> Parc
             tenant_tags=rules.tenant_tags,
         )
         for event in events:
-            parcel.add(_ready(sent, event, rules, look))
+            parcel.add(_ready(sent, event, rules, maps))
         if not events:
             parcel.outcomes["security", "unsupported"] += 1
     return parcel
@@ -158,7 +165,7 @@ def _unsealed(row: ClaimedEnvelope) -> Arrived:
     )
 
 
-def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, look: Look) -> None:
+def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) -> None:
     body = sent.body
     envelope = frame(body)
     header = envelope.header
@@ -169,7 +176,7 @@ def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, look: Look) 
         payload = body[item.start : item.end]
         if item.type == "event":
             parcel.add(
-                _event(sent, payload, envelope.event_id, clock.sent_at, rules, look)
+                _event(sent, payload, envelope.event_id, clock.sent_at, rules, maps)
             )
         elif item.type not in COUNTED:
             _add_unsupported(parcel, item)
@@ -256,7 +263,7 @@ def _event(
     event_id: str,
     sent_at: datetime | None,
     rules: ProjectRules,
-    look: Look,
+    maps: Maps,
 ) -> ReadyEvent | FilteredEvent:
     event = normalise(
         payload,
@@ -267,11 +274,11 @@ def _event(
         user_agent=sent.user_agent,
         tenant_tags=rules.tenant_tags,
     )
-    return _ready(sent, event, rules, look)
+    return _ready(sent, event, rules, maps)
 
 
 def _ready(
-    sent: Arrived, event: NormalEvent, rules: ProjectRules, look: Look
+    sent: Arrived, event: NormalEvent, rules: ProjectRules, maps: Maps
 ) -> ReadyEvent | FilteredEvent:
     """Filter, scrub, symbolicate, group, cut and pack; lets go of the tree."""
     name = filter_of_event(event, rules.inbound, sent.remote_addr, sent.user_agent)
@@ -279,7 +286,7 @@ def _ready(
         event.body, event.exceptions, event.threads_frames = {}, [], []
         return FilteredEvent(event, sent.project_id, sent.key_id, name)
     scrub_event(event, rules.scrubber, sent.remote_addr)
-    awaited = symbolicate(event, sent.project_id, look)
+    awaited = symbolicate(event, sent.project_id, maps)
     grouping = group(event, rules.fingerprint_rules, rules.grouping_version)
     rule = apply_detail(event, rules.detail)
     body = pack(event.body)
@@ -326,11 +333,15 @@ def _add_client_report(parcel: Parcel, payload: dict[str, Any]) -> int:
             and isinstance(quantity, int)
             and 0 < quantity <= MAX_REPORTED
         ):
-            kind = FILTERED if holds_token(kind) else kind
-            reason = FILTERED if holds_token(reason) else reason
-            parcel.outcomes[kind[:40], f"client:{reason[:50]}"] += quantity
+            key = (_told(kind)[:40], f"client:{_told(reason)[:50]}")
+            parcel.outcomes[key] += quantity
             invalid -= 1
     return invalid
+
+
+def _told(text: str) -> str:
+    """What a client names, without a secret that it may hold."""
+    return scrub_text(text[:200], scrubber_of(Policy()))[0]
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class SourceMaps:
         self._touched: dict[int, float] = {}
         self._to_touch: set[int] = set()
 
+    def has_uploads(self, project_id: int) -> bool:
+        """Whether there is anything to look into; as of some seconds ago."""
+        return self._finder.has_uploads(project_id)
+
     def look(
         self, origin: Origin, script: Script, spots: Sequence[Spot]
     ) -> list[Place | Unmapped] | Unmapped:

@@ -1,15 +1,16 @@
 """Replaces minified JavaScript frames by their places in the source; pure.
 
-Where the maps lie is the caller's: ``Look`` answers spots with places. A frame that was
-replaced keeps what the client sent in ``_rush.minified``; one that stays as it was
-says why in ``_rush.unmapped``. Lines and columns are 1-based everywhere here.
+Where the maps lie is the caller's: ``Maps`` answers spots with places. A frame that was
+replaced keeps what the client sent in ``_rush.minified``; one that stays as it was says
+why in ``_rush.unmapped``, or the event says it for all. Lines and columns are 1-based
+everywhere here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from issues.digest.frames import MARK, main_thread
@@ -20,7 +21,9 @@ CONTEXT_LINES = 5  # before and after
 # A stranger's event may name any number of files and places.
 MAX_SCRIPTS = 50
 MAX_POSITIONS = 500
+MAX_ADDRESS = 2000
 
+NO_UPLOADS = "No source map was uploaded to this project."
 NO_COLUMN = "The client sent no column."
 TOO_MUCH = (
     f"Only {MAX_POSITIONS} places in {MAX_SCRIPTS} scripts are looked up for an event."
@@ -52,6 +55,10 @@ class Script:
 
     url: str
     debug_id: UUID | None = None
+
+
+# Stands for all scripts of an event whose project has no uploads.
+ANY_SCRIPT = Script("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +95,33 @@ class Unmapped:
 
 
 Spot = tuple[int, int]  # line and column in a script
-# The places of spots in a script, or why there is none of them.
-Look = Callable[[Origin, Script, Sequence[Spot]], Sequence[Place | Unmapped] | Unmapped]
 Pair = tuple[dict[str, Any], Frame]
 Spots = dict[Spot, list[Pair]]
 
 
-def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]:
+class Maps(Protocol):
+    """What was uploaded."""
+
+    def has_uploads(self, project_id: int) -> bool: ...
+
+    def look(
+        self, origin: Origin, script: Script, spots: Sequence[Spot]
+    ) -> Sequence[Place | Unmapped] | Unmapped:
+        """The place of each spot in a script, or why there is none of them."""
+        ...
+
+
+def symbolicate(event: NormalEvent, project_id: int, maps: Maps) -> list[Script]:
     """Replace the frames of ``event`` and of its body; returns the scripts awaited.
 
     Frames that were replaced before are left alone. Events that are not JavaScript,
-    and frames that name no script, cost next to nothing.
+    and those of projects without uploads, cost next to nothing.
     """
     if not is_javascript(event.platform):
         return []
+    if not maps.has_uploads(project_id):
+        return _without_uploads(event)
+    _say_of_all(event, "")
     origin = Origin(project_id, event.release, event.dist)
     awaited, left = [], MAX_POSITIONS
     for script, spots in _by_script(event).items():
@@ -109,7 +129,7 @@ def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]
             for spot in list(spots)[left:]:
                 _leave([spots.pop(spot)], script, Unmapped(TOO_MUCH))
         left -= len(spots)
-        answers = look(origin, script, list(spots)) if spots else []
+        answers = maps.look(origin, script, list(spots)) if spots else []
         if isinstance(answers, Unmapped):
             _leave(spots.values(), script, answers)
             is_awaited = answers.awaited
@@ -118,6 +138,50 @@ def symbolicate(event: NormalEvent, project_id: int, look: Look) -> list[Script]
         if is_awaited:
             awaited.append(script)
     return awaited
+
+
+def _without_uploads(event: NormalEvent) -> list[Script]:
+    """One reason for all frames: most projects of this kind never upload a map."""
+    images = _debug_ids(event.body)
+    found: Script | None = None
+    for raw, frame in frames_of(event):
+        if "/sentry" in frame.filename and _is_sdk_chunk(frame.filename):
+            raw["in_app"] = frame.in_app = False
+        if found is None and frame.lineno and not is_mapped(raw):
+            script = _script(frame.filename, frame.abs_path, images)
+            if script and (script.debug_id or not frame.context_line):
+                found = script
+    if found is None:
+        return []
+    _say_of_all(event, NO_UPLOADS)
+    return [ANY_SCRIPT] if event.release or found.debug_id else []
+
+
+def _say_of_all(event: NormalEvent, reason: str) -> None:
+    """Note in the body why none of its scripts has a map; "" takes it away."""
+    told = event.body.get(MARK)
+    if not told and not reason:
+        return
+    kept = {key: value for key, value in (told or {}).items() if key != "unmapped"}
+    if reason:
+        kept["unmapped"] = reason
+    if kept:
+        event.body[MARK] = kept
+    else:
+        del event.body[MARK]
+
+
+def why_unmapped(raw: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+    """Why a frame of a stored body is minified still; "" where it is not."""
+    own, whole = raw.get(MARK), body.get(MARK)
+    if isinstance(own, dict) and own:
+        return str(own.get("unmapped") or "")
+    reason = whole.get("unmapped") if isinstance(whole, dict) else None
+    if not reason or not raw.get("lineno") or raw.get("context_line"):
+        return ""
+    names = (raw.get("abs_path"), raw.get("filename"))
+    name = next((name for name in names if isinstance(name, str) and name), "")
+    return str(reason) if _has_address(name[:MAX_ADDRESS]) else ""
 
 
 def _take(answers: Sequence[Place | Unmapped], spots: Spots, script: Script) -> bool:

@@ -6,7 +6,7 @@ dies. No counter moves: the event was counted when it came.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -23,12 +23,14 @@ from issues.digest.map_finder import without_host
 from issues.digest.normalise import normalise
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate import (
+    ANY_SCRIPT,
     Origin,
     Script,
     frames_of,
     is_mapped,
     symbolicate,
 )
+from issues.digest.waiting import Room, Waiter, note
 from issues.grouping import group
 from issues.models import Event, WaitingEvent
 from issues.normal_event import NormalEvent
@@ -48,22 +50,11 @@ def catch_up(maps: SourceMaps, now: datetime, seconds: float) -> tuple[int, bool
 
     Returns how many events were looked at, and whether all is done.
     """
-    deadline, context, done = monotonic() + seconds, DigestContext(), 0
-    context.refresh()
+    second_look, deadline = SecondLook(maps, now), monotonic() + seconds
     due = ArtifactBundle.objects.filter(events_due=True)
     for bundle in due.select_related("release").order_by("pk"):
-        files = _arrived(bundle, maps)
-        while files:
-            events = _waiting(bundle.project_id, files)
-            if not events:
-                break
-            for event_id, received in events:
-                if monotonic() >= deadline:
-                    return done, False
-                _look_again(
-                    bundle.project_id, event_id, received, files, context, maps, now
-                )
-                done += 1
+        if not second_look.at_what_waited(bundle, deadline):
+            return second_look.events, False
         # A bundle that was changed since has its own time.
         settled = due.filter(pk=bundle.pk, state_since__lte=now - SETTLED)
         settled.update(events_due=False)
@@ -71,13 +62,88 @@ def catch_up(maps: SourceMaps, now: datetime, seconds: float) -> tuple[int, bool
     if used:
         with transaction.atomic():
             artifacts.touch(used, now)
-    return done, True
+    return second_look.events, True
+
+
+class SecondLook:
+    """At stored events, one after the other; ``events`` counts them."""
+
+    def __init__(self, maps: SourceMaps, now: datetime) -> None:
+        self.events = 0
+        self._maps, self._now = maps, now
+        self._context, self._room = DigestContext(), Room()
+        self._context.refresh()
+
+    def at_what_waited(self, bundle: ArtifactBundle, deadline: float) -> bool:
+        """Look at the events that a bundle may help; False when time is over."""
+        files = _arrived(bundle, self._maps)
+        rows = WaitingEvent.objects.filter(project_id=bundle.project_id, file__in=files)
+        while files and (
+            events := list(rows.values_list("event_id").distinct()[:PIECE])
+        ):
+            for (event_id,) in events:
+                if monotonic() >= deadline:
+                    return False
+                self._look(rows.filter(event_id=event_id))
+                self.events += 1
+        return True
+
+    def _look(self, rows: QuerySet[WaitingEvent]) -> None:
+        """Symbolicate the event of these rows; what cannot be is logged, and left."""
+        for _ in range(ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    self._in_transaction(rows)
+                return
+            except TakenMeanwhile:
+                continue
+            except DatabaseError:
+                raise
+            except Exception:
+                logger.exception("an event is not symbolicated again: %s", rows.first())
+                break
+        rows.delete()
+
+    def _in_transaction(self, rows: QuerySet[WaitingEvent]) -> None:
+        locked = list(rows.order_by("pk").select_for_update())
+        WaitingEvent.objects.filter(pk__in=[row.pk for row in locked]).delete()
+        if not locked:
+            return
+        row = locked[0]
+        rules = self._context.projects.get(row.project_id)
+        event = Event.objects.filter(
+            event_id=row.event_id, project_id=row.project_id, received=row.received
+        ).first()
+        if rules is None or event is None or event.body is None:
+            return
+        waiter = self._replace_body(event, rules)
+        if any(not row.url for row in locked):
+            note([waiter], self._room)
+
+    def _replace_body(self, event: Event, rules: ProjectRules) -> Waiter:
+        """Symbolicate a stored event; the scripts whose map it lacks even now."""
+        normal = stored_event(event, rules.tenant_tags)
+        before = group(normal, rules.fingerprint_rules, rules.grouping_version)
+        awaited = symbolicate(normal, event.project_id, self._maps)
+        after = group(normal, rules.fingerprint_rules, rules.grouping_version)
+        adopt(event, before, after, self._now)
+        Event.objects.filter(pk=event.pk, received=event.received).update(
+            body=pack(normal.body), title=after.title[:200]
+        )
+        return Waiter(
+            event.project_id,
+            event.event_id,
+            event.received,
+            normal.release,
+            normal.dist,
+            [script for script in awaited if script != ANY_SCRIPT],
+        )
 
 
 def _arrived(bundle: ArtifactBundle, maps: SourceMaps) -> list[UUID]:
     """Of the files that events wait for those whose map is there now."""
     ids = Artifact.objects.filter(bundle=bundle, debug_id__isnull=False)
-    concerned = Q(debug_id__in=ids.values("debug_id"))
+    concerned = Q(debug_id__in=ids.values("debug_id")) | Q(url="")
     names: set[str] = set()
     if bundle.release:
         concerned |= Q(release=bundle.release.version)
@@ -88,76 +154,10 @@ def _arrived(bundle: ArtifactBundle, maps: SourceMaps) -> list[UUID]:
     arrived = []
     for file, debug_id, release, dist, url in rows:
         origin = Origin(bundle.project_id, release, dist)
-        found = maps.find(origin, Script(url, debug_id))
-        if url in names or (found and found.source_map):
+        found = url and maps.find(origin, Script(url, debug_id))
+        if not url or url in names or (found and found.source_map):
             arrived.append(file)
     return arrived
-
-
-def _waiting(project_id: int, files: Collection[UUID]) -> list[tuple[UUID, datetime]]:
-    rows = WaitingEvent.objects.filter(project_id=project_id, file__in=files)
-    return list(rows.values_list("event_id", "received").distinct()[:PIECE])
-
-
-def _look_again(
-    project_id: int,
-    event_id: UUID,
-    received: datetime,
-    files: Collection[UUID],
-    context: DigestContext,
-    maps: SourceMaps,
-    now: datetime,
-) -> None:
-    """Symbolicate one event; an event that cannot be is left as it is, and logged."""
-    rows = WaitingEvent.objects.filter(
-        project_id=project_id, event_id=event_id, file__in=files
-    )
-    for _ in range(ATTEMPTS):
-        try:
-            with transaction.atomic():
-                _in_transaction(rows, received, context, maps, now)
-            return
-        except TakenMeanwhile:
-            continue
-        except DatabaseError:
-            raise
-        except Exception:
-            logger.exception("event %s is not symbolicated again", event_id)
-            break
-    rows.delete()
-
-
-def _in_transaction(
-    rows: QuerySet[WaitingEvent],
-    received: datetime,
-    context: DigestContext,
-    maps: SourceMaps,
-    now: datetime,
-) -> None:
-    locked = list(rows.order_by("pk").select_for_update())
-    if not locked:
-        return
-    first = locked[0]
-    rules = context.projects.get(first.project_id)
-    event = Event.objects.filter(
-        event_id=first.event_id, project_id=first.project_id, received=received
-    ).first()
-    if rules is not None and event is not None and event.body is not None:
-        _replace_body(event, rules, maps, now)
-    WaitingEvent.objects.filter(pk__in=[row.pk for row in locked]).delete()
-
-
-def _replace_body(
-    event: Event, rules: ProjectRules, maps: SourceMaps, now: datetime
-) -> None:
-    normal = stored_event(event, rules.tenant_tags)
-    before = group(normal, rules.fingerprint_rules, rules.grouping_version)
-    symbolicate(normal, event.project_id, maps.look)
-    after = group(normal, rules.fingerprint_rules, rules.grouping_version)
-    adopt(event, before, after, now)
-    Event.objects.filter(pk=event.pk, received=event.received).update(
-        body=pack(normal.body), title=after.title[:200]
-    )
 
 
 def stored_event(event: Event, tenant_tags: Sequence[str]) -> NormalEvent:

@@ -5,6 +5,8 @@ knows to be full it does not ask for again within a minute.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from time import monotonic
 from uuid import UUID
@@ -13,7 +15,6 @@ from django.db import connection
 
 from issues.digest.bounded_cache import BoundedCache
 from issues.digest.map_finder import without_host
-from issues.digest.store import GroupedEvent
 from issues.digest.symbolicate import Script
 from issues.models import WaitingEvent
 from tenants.arrays import columns
@@ -79,31 +80,42 @@ class Room:
         self._left.put(key, (left, self._now() + COUNTED_SECONDS))
 
 
-def note(items: Sequence[GroupedEvent], room: Room) -> None:
-    """Write which of the stored events wait for which files; two queries at most."""
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A stored event with the scripts whose map it waits for."""
+
+    project_id: int
+    event_id: UUID
+    received: datetime
+    release: str
+    dist: str
+    scripts: Sequence[Script]
+
+
+def note(waiters: Sequence[Waiter], room: Room) -> None:
+    """Write which events wait for which files; three queries at most."""
     wanted = [
-        (item, script, file_of(script, item.event.release, item.event.dist))
-        for item in items
-        if not item.dropped
-        for script in item.awaited
+        (waiter, script, file_of(script, waiter.release, waiter.dist))
+        for waiter in waiters
+        for script in waiter.scripts
         if len(script.url) <= URL_CHARACTERS
     ]
     if not wanted:
         return
-    room.count({(item.project_id, file) for item, _, file in wanted})
+    room.count({(waiter.project_id, file) for waiter, _, file in wanted})
     WaitingEvent.objects.bulk_create(
         WaitingEvent(
-            project_id=item.project_id,
+            project_id=waiter.project_id,
             file=file,
             debug_id=script.debug_id,
-            release=item.event.release,
-            dist=item.event.dist,
+            release=waiter.release,
+            dist=waiter.dist,
             url=without_host(script.url),
-            event_id=UUID(item.event.event_id),
-            received=item.event.received,
+            event_id=waiter.event_id,
+            received=waiter.received,
         )
-        for item, script, file in wanted
-        if room.take(item.project_id, file)
+        for waiter, script, file in wanted
+        if room.take(waiter.project_id, file)
     )
 
 

@@ -16,7 +16,7 @@ from issues.digest.requests import RequestSample
 from issues.digest.resolve import Newcomer
 from issues.digest.sessions import SessionBucket, SessionState
 from issues.digest.store import GroupedEvent, KnownTags, Tally
-from issues.digest.waiting import Room
+from issues.digest.waiting import Room, Waiter
 from issues.models import Issue
 from releases import health, seen
 from releases.health import NetworkKey, ReleaseCounts
@@ -76,7 +76,7 @@ def write(
     grouped = _group(fresh, names, context, context.public_keys | in_pages)
     limit_bodies(grouped, context.limits, known.tags, tally, now)
     store.copy_events(grouped)
-    waiting.note([item for item in grouped if item.awaited], known.room)
+    waiting.note(_waiters(grouped), known.room)
     for item in grouped:
         tally.add(item)
     tally.tags = _tags(grouped, context)
@@ -105,6 +105,21 @@ def write(
         networks,
         in_pages,
     )
+
+
+def _waiters(grouped: Sequence[GroupedEvent]) -> list[Waiter]:
+    return [
+        Waiter(
+            item.project_id,
+            UUID(item.event.event_id),
+            item.event.received,
+            item.event.release,
+            item.event.dist,
+            item.awaited,
+        )
+        for item in grouped
+        if item.awaited and not item.dropped
+    ]
 
 
 def _fresh(

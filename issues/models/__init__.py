@@ -15,6 +15,14 @@ from issues.models.inbox import (
     Outcome,
     SeenEvent,
 )
+from issues.models.incident import (
+    EscalationStep,
+    Incident,
+    IncidentEntry,
+    IncidentIssue,
+    IncidentPolicy,
+    Severity,
+)
 from issues.models.issue import Fingerprint, Issue, IssueStats
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.waiting import WaitingEvent
@@ -26,11 +34,16 @@ __all__ = [
     "DeadLetter",
     "DetailMinute",
     "DigestRun",
+    "EscalationStep",
     "Event",
     "Fingerprint",
     "FingerprintRule",
     "HitListEntry",
     "HitRule",
+    "Incident",
+    "IncidentEntry",
+    "IncidentIssue",
+    "IncidentPolicy",
     "InboxEnvelope",
     "InboxWriter",
     "Issue",
@@ -46,4 +59,5 @@ __all__ = [
     "PathRule",
     "SeenEvent",
     "WaitingEvent",
+    "Severity",
 ]

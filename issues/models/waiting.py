@@ -8,8 +8,9 @@ class WaitingEvent(models.Model):
     """A stored event with frames of a script whose map was not there yet.
 
     ``file`` stands for the script: its debug id, else a hash of release, dist and
-    ``url`` (``~/path``, for any scheme and host). Written by digest within bounds, see
-    waiting.py; deleted when the event was symbolicated again, or after seven days.
+    ``url`` (``~/path``, for any scheme and host; "" for any script, where the project
+    had no uploads). Written by digest within bounds, see waiting.py; deleted when the
+    event was symbolicated again, or after seven days.
     """
 
     project_id = models.BigIntegerField()

@@ -18,14 +18,13 @@ from issues.scrubbing.scrubber import OFF, Scrubber
 from issues.scrubbing.text_run import FILTERED
 from issues.scrubbing.texts import Level, holds_token
 
-# Ids, times and what finds source maps: nothing that a client fills freely.
-UNTOUCHED = words(
-    "event_id timestamp start_timestamp received level platform debug_meta type version"
-)
+# Written by us, or read as an id, a time or a level before.
+UNTOUCHED = frozenset({"event_id", "timestamp", "level"})
 # Packages and versions: their names tell of tokens without holding any.
-NAMES_ONLY = frozenset({"sdk", "modules", "release", "dist", "environment"})
+NAMES_ONLY = words("sdk modules release dist environment platform")
 STACKS = frozenset({"exception", "threads"})
 PLACES = frozenset({"filename", "abs_path"})
+IMAGE_PLACES = frozenset({"code_file", "debug_file", "name"})
 CODE_NAMES = words(
     "function raw_function module package platform symbol instruction_addr"
 )
@@ -107,6 +106,9 @@ def _scrub_part(name: str, value: Any, run: Run) -> Any:
         if name == "logentry":
             _scrub_message(value, run)
             return value
+        if name == "debug_meta":
+            _scrub_images(value, run)
+            return value
         if name == "user" and run.scrubber.policy.personal:
             _hide_names(value, run)
     return run.member(name, value, "")
@@ -149,6 +151,15 @@ def _frame_text(name: str, text: str, run: Run, path: str) -> str:
     if name in CODE_NAMES or (name in PLACES and "?" not in text):
         return run.text(text, path, name, Level.TOKENS)
     return str(run.member(name, text, path))
+
+
+def _scrub_images(debug_meta: dict[str, Any], run: Run) -> None:
+    """Only places: they must change as those of the frames do, to which they belong."""
+    images = debug_meta.get("images")
+    for image in images if type(images) is list else ():
+        for name in IMAGE_PLACES & (image.keys() if type(image) is dict else set()):
+            if type(image[name]) is str:
+                image[name] = _frame_text("abs_path", image[name], run, "debug_meta")
 
 
 def _names_only(value: Any, run: Run, path: str) -> Any:
@@ -204,7 +215,7 @@ def _read_again(event: NormalEvent, run: Run) -> None:
     body = event.body
     for name in ("transaction", "culprit", "server_name", "logger", "release", "dist"):
         setattr(event, name, body.get(name, ""))
-    event.environment = body["environment"]
+    event.environment, event.platform = body["environment"], body["platform"]
     entry = body.get("logentry") or {}
     event.message = entry.get("formatted", "")
     event.message_template = entry.get("message", "")
@@ -226,6 +237,8 @@ def _read_exceptions_again(event: NormalEvent, run: Run) -> None:
         exception.type = value.get("type", "")[:200]
         exception.value = value.get("value", "")[:MAX_VALUE]
         exception.module = value.get("module", "")[:200]
+        mechanism = (value.get("mechanism") or {}).get("type")
+        exception.mechanism = mechanism[:200] if type(mechanism) is str else ""
     frames = [*event.threads_frames, *(f for e in event.exceptions for f in e.frames)]
     texts = "\n".join(getattr(f, name) for f in frames for name in FRAME_TEXTS)
     if run.may_touch_text(texts.encode()):

@@ -177,7 +177,9 @@ class Run(TextRun):
     def _cookies(self, value: Any, path: str) -> Any:
         """Cookies of a header, or as a mapping, pairs or a list of headers."""
         if type(value) is str:
-            judged = structures.with_cookies(value, self.cookie_judge(path))
+            judged = structures.with_cookies(
+                value, lambda name, cookie: str(self._cookie(name, cookie, path))
+            )
             return self.text(judged, path)
         if type(value) is dict:
             for name, cookie in value.items():
@@ -192,9 +194,7 @@ class Run(TextRun):
 
     def _cookie(self, name: str, value: Any, path: str) -> Any:
         word = self.scrubber.word(name, True)
-        if word:
-            return self.secret(name, value, f"{path}.{name}", word)
-        return self.member(name, value, path)
+        return self.parameter(name, value, f"{path}.{name}", word)
 
 
 def _in_private_key(line: str, already: bool) -> bool:

@@ -7,7 +7,7 @@ together again without touching what stays.
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 import orjson
 
@@ -75,10 +75,11 @@ def with_cookies(text: str, judge: Judge) -> str:
     """A Cookie or Set-Cookie header with the values of its cookies judged."""
     parts = text.split(";")
     for number, part in enumerate(parts):
-        name, sign, value = part.partition("=")
-        if value:
-            new = judge(name.strip(), value)
-            parts[number] = f"{name}{sign}{new}"
+        name, sign, raw = part.partition("=")
+        value = unquote(raw)
+        new = judge(name.strip(), value) if value else value
+        if new != value:
+            parts[number] = f"{name}{sign}{quote(new, safe=_READABLE)}"
     return ";".join(parts)
 
 

@@ -99,13 +99,6 @@ class TextRun(ABC):
             self.record(where, rule)
         return self._without_literals(text, where) if self.literals else text
 
-    def cookie_judge(self, path: str) -> structures.Judge:
-        def judge(name: str, value: str) -> str:
-            word = self.scrubber.word(name, True)
-            return self.secret(name, value, f"{path}.{name}", word) if word else value
-
-        return judge
-
     def _parameter_judge(self, text: str, path: str) -> structures.Judge:
         """``code`` is a secret beside what else OAuth hands over with it."""
         names = structures.parameter_names(text) if "code=" in text else set()
@@ -115,14 +108,18 @@ class TextRun(ABC):
             word = self.scrubber.word(name, True)
             if not word and grants and name == "code":
                 word = "code"
-            if word:
-                return str(self.secret(name, value, f"{path}?{name}", word))
-            self._nested += 1
-            new = self.member(name, value, path)
-            self._nested -= 1
-            return str(new)
+            return str(self.parameter(name, value, f"{path}?{name}", word))
 
         return judge
+
+    def parameter(self, name: str, value: Any, path: str, word: str) -> Any:
+        """What stands in a parameter or cookie, whose name has ``word`` if secret."""
+        if word:
+            return self.secret(name, value, path, word)
+        self._nested += 1
+        new = self.member(name, value, path.removesuffix(name)[:-1])
+        self._nested -= 1
+        return new
 
     def _json(self, text: str, value: Any, path: str) -> str:
         before = self.count

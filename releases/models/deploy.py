@@ -114,6 +114,8 @@ class Watch(models.Model):
     serving_since = models.DateTimeField(null=True)
     due_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
+    # When incidents and alerts took note of the final verdict.
+    reacted_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "watches"
@@ -123,7 +125,13 @@ class Watch(models.Model):
                 fields=["due_at"],
                 name="watch_due",
                 condition=models.Q(verdict="pending"),
-            )
+            ),
+            # Final verdicts that nobody took note of yet.
+            models.Index(
+                fields=["decided_at"],
+                name="watch_unreacted",
+                condition=models.Q(decided_at__isnull=False, reacted_at=None),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -117,6 +117,8 @@ class Rollback(models.Model):
     sending_since = models.DateTimeField(null=True)
     called_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # The state that incidents and alerts took note of last.
+    reacted_state = models.CharField(max_length=12, blank=True, default="")
 
     class Meta:
         ordering = ["-id"]
@@ -133,12 +135,18 @@ class Rollback(models.Model):
             )
         ]
         indexes = [
+            # States that nobody took note of yet.
+            models.Index(
+                fields=["id"],
+                name="rollback_unreacted",
+                condition=~models.Q(state=models.F("reacted_state")),
+            ),
             # What the sender and the verifier have to do.
             models.Index(
                 fields=["state", "next_try_at"],
                 name="rollback_open",
                 condition=models.Q(state__in=["pending", "sending", "called"]),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 from tenants.models.audit import AuditEntry
 from tenants.models.blob import Blob
+from tenants.models.channel import Channel, Delivery
 from tenants.models.detail import DetailRule
 from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
@@ -15,6 +16,8 @@ __all__ = [
     "Filter",
     "InboundFilters",
     "DetailRule",
+    "Channel",
+    "Delivery",
     "KeyMinute",
     "Plan",
     "Project",

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from tenants.detail import Detail, Rule
+from tenants.detail import DETAILS, Detail, Rule
 from tenants.levels import Level
 from tenants.models.project import Project
 from tenants.models.tenant import Plan
@@ -75,7 +75,7 @@ class DetailRule(models.Model):
 
     detail = models.CharField(
         max_length=10,
-        choices=[(detail.value, detail.value) for detail in Detail],
+        choices=[(detail, detail) for detail in DETAILS],
         default=Detail.STANDARD.value,
     )
     share = models.FloatField(

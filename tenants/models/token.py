@@ -20,6 +20,8 @@ class Scope(models.TextChoices):
     TRAFFIC_WRITE = "traffic:write"
     ROLLBACK_READ = "rollback:read"
     ROLLBACK_WRITE = "rollback:write"
+    CHANNEL_READ = "channel:read"
+    CHANNEL_WRITE = "channel:write"
 
 
 class ApiToken(models.Model):

@@ -109,6 +109,26 @@ def test_the_page_walks_through_the_events(responder: Client) -> None:
     assert events[1].event_id.hex[:8] in html
 
 
+def test_the_page_leads_to_both_ends_of_the_events(responder: Client) -> None:
+    issue = make_issue()
+    first, second = (make_event(issue, payload=payload_of()) for _ in range(2))
+
+    html = page(responder, PAGE, issue.pk, event="oldest")
+
+    assert first.event_id.hex[:8] in html
+    assert ">Newest<" in html
+    assert ">Oldest<" not in html
+    assert ">Oldest<" in page(responder, PAGE, issue.pk, event=second.pk)
+
+
+def test_the_revenue_at_risk_is_of_the_last_hour(responder: Client) -> None:
+    issue = make_issue(stats={"parts": {"revenue_60m": 1500.0}})
+
+    html = page(responder, PAGE, issue.pk)
+
+    assert '1.5k<span class="rm-small"> a month' in html
+
+
 def test_the_page_shows_what_was_cleaned(responder: Client) -> None:
     issue = make_issue()
     notes = {"_rush": {"notes": ["tags.x: NUL bytes removed"]}}

@@ -241,9 +241,8 @@ def test_segment_spans_of_probes_are_counted_apart_from_their_members(
 def test_a_page_without_a_user_agent_of_its_own_has_that_of_its_request(
     key: ProjectKey, digest: Digest
 ) -> None:
-    row = put(key, transaction("/"), origin="https://shop.example")
-    row.user_agent = GOOGLEBOT["headers"]["User-Agent"]
-    row.save()
+    robot = GOOGLEBOT["headers"]["User-Agent"]
+    put(key, transaction("/"), origin="https://shop.example", user_agent=robot)
     drain(digest)
     assert outcomes() == {("transaction", "filtered:crawlers"): 1}
 

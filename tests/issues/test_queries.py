@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -16,6 +17,8 @@ from issues.models import (
     IssueStats,
     IssueTenant,
 )
+from issues.queries import TenantHits
+from tenants.models import Tenant
 from tests.factories import (
     make_environment,
     make_event,
@@ -145,24 +148,45 @@ def test_tenants_hit_are_ordered_by_events_or_by_weight() -> None:
     issue = make_issue(tenants=[small, large])
     IssueTenant.objects.filter(tenant_id=small.pk).update(events=9)
 
-    by_events = queries.tenants_hit([issue.pk], "events", NOW - HOUR)
-    by_weight = queries.tenants_hit([issue.pk], "weight", NOW - HOUR)
+    by_events = queries.tenants_hit([issue.pk], "events")
+    by_weight = queries.tenants_hit([issue.pk], "weight")
 
     assert [hit.key for hit in by_events.rows] == ["small.example", "large.example"]
     assert [(hit.key, hit.weight) for hit in by_weight.rows] == [
         ("large.example", 20.0),
         ("small.example", 1.0),
     ]
-    assert (by_events.total, by_events.active) == (2, 2)
-    assert by_events.revenue_at_risk == Decimal(5)
+    assert (by_weight.total, by_weight.revenue) == (2, Decimal(5))
 
 
-def test_a_tenant_of_a_merged_issue_stands_once_with_all_events() -> None:
+def test_of_tenants_of_one_weight_those_who_pay_more_come_first() -> None:
+    for key, pays in (("unknown", None), ("less", Decimal(5)), ("more", Decimal(9))):
+        make_tenant(key, monthly_revenue=pays)
+    issue = make_issue(tenants=list(Tenant.objects.all()))
+
+    hits = queries.tenants_hit([issue.pk], "weight")
+
+    assert [hit.key for hit in hits.rows] == ["more", "less", "unknown"]
+
+
+def test_by_weight_the_index_alone_tells_who_was_hit() -> None:
+    sql = queries.TENANTS_HIT.format(order=queries.TENANT_ORDERS["weight"])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {sql}", {"ids": [1], "limit": 25})
+        plan = "".join(line for (line,) in cursor.fetchall())
+
+    assert "Index Only Scan using issues_issuetenant_pkey" in plan
+
+
+@pytest.mark.parametrize("order", queries.TENANT_ORDERS)
+def test_a_tenant_of_a_merged_issue_stands_once_with_all_events(order: str) -> None:
     shop = make_tenant()
     root = make_issue(tenants=[shop])
     child = make_issue(merged_into=root, tenants=[shop])
 
-    hits = queries.tenants_hit([root.pk, child.pk], "events", NOW - HOUR)
+    hits = queries.tenants_hit([root.pk, child.pk], order)
 
     assert [(hit.tenant_id, hit.events) for hit in hits.rows] == [(shop.pk, 2)]
 
@@ -170,13 +194,15 @@ def test_a_tenant_of_a_merged_issue_stands_once_with_all_events() -> None:
 def test_tenants_beyond_the_limit_are_counted() -> None:
     issue = make_issue(tenants=[make_tenant() for _ in range(3)])
 
-    hits = queries.tenants_hit([issue.pk], "events", NOW - HOUR, limit=2)
+    hits = queries.tenants_hit([issue.pk], "events", limit=2)
 
     assert (len(hits.rows), hits.total) == (2, 3)
 
 
-def test_an_issue_that_hit_nobody_has_no_revenue_at_risk() -> None:
-    assert queries.tenants_hit([make_issue().pk], "events", NOW).total == 0
+def test_an_issue_may_have_hit_no_tenant() -> None:
+    hits = queries.tenants_hit([make_issue().pk], "weight")
+
+    assert hits == TenantHits([], 0, None)
 
 
 def test_the_open_issues_that_hit_a_tenant_are_counted() -> None:
@@ -258,9 +284,22 @@ def test_an_issue_without_stored_events_shows_none() -> None:
     assert shown(make_issue()) is None
 
 
-@pytest.mark.parametrize("sample", [500, 1])
+def test_the_oldest_event_of_a_family_is_found() -> None:
+    root = make_issue()
+    child = make_issue(merged_into=root)
+    first = make_event(child)
+    make_event(root)
+
+    assert event_queries.oldest_event([root.pk, child.pk]) == first.pk
+    assert event_queries.oldest_event([make_issue().pk]) == 0
+
+
+@pytest.mark.parametrize(("sample", "looks"), [(500, 0), (2, 2), (1, 3)])
 def test_neighbours_lead_through_the_whole_family(
-    sample: int, monkeypatch: pytest.MonkeyPatch
+    sample: int,
+    looks: int,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     monkeypatch.setattr(event_queries, "SAMPLE", sample)
     root = make_issue()
@@ -269,15 +308,16 @@ def test_neighbours_lead_through_the_whole_family(
     family = [root.pk, child.pk]
     newest = event_queries.newest_events(family, limit=sample)
 
-    around = [
-        event_queries.neighbours(family, newest, event)
-        for event in (first, second, third)
-    ]
+    with django_assert_num_queries(looks):
+        around = [
+            event_queries.neighbours(family, newest, event)
+            for event in (first, second, third)
+        ]
 
     assert around == [
-        Neighbours(first.pk, None, second.pk, third.pk),
-        Neighbours(first.pk, first.pk, third.pk, third.pk),
-        Neighbours(first.pk, second.pk, None, third.pk),
+        Neighbours(None, second.pk),
+        Neighbours(first.pk, third.pk),
+        Neighbours(second.pk, None),
     ]
 
 

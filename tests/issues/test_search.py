@@ -2,10 +2,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from issues import terms
 from issues.models import Issue, IssueUser, Level
+from issues.queries import listed_issues
 from issues.search import SearchError, Term, parse, search
 from tests.factories import (
     make_event,
@@ -322,3 +324,25 @@ def test_a_term_costs_one_look_and_the_list_one_query(
 
     with django_assert_num_queries(3):
         assert len(found("price browser:Safari")) == 1
+
+
+MANY_ISSUES = """
+INSERT INTO issues_issue (project_id, title, type, value, culprit, platform, logger,
+    level, status, resolution)
+SELECT %s, '', '', '', '', '', '', 40, 'open', '' FROM generate_series(1, 1500);
+INSERT INTO issues_issuestats (issue_id, events, tenants, users, last_release_id, score,
+    exponent, parts) SELECT id, 0, 0, 0, 0, 0, id, '{}' FROM issues_issue;
+INSERT INTO issues_issuetag (issue_id, key, value)
+SELECT id, 'key' || n, 'value' || n FROM issues_issue, generate_series(1, 20) n;
+ANALYZE issues_issue, issues_issuestats, issues_issuetag
+"""
+
+
+def test_a_common_tag_is_checked_along_the_order_of_the_list() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_ISSUES, [make_project().pk])
+
+    issues = search(listed_issues("impact"), "key7:value7")[:26]
+
+    assert len(issues) == 26
+    assert "Sort" not in issues.explain()

@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from issues.digest.symbolicate import (
+    ANY_SCRIPT,
     MAX_POSITIONS,
     MAX_SCRIPTS,
     NO_COLUMN,
     NO_TEXT,
+    NO_UPLOADS,
     TOO_MUCH,
     Origin,
     Place,
@@ -20,27 +22,34 @@ from issues.digest.symbolicate import (
     Unmapped,
     is_library,
     symbolicate,
+    why_unmapped,
 )
 from issues.grouping import group
 from issues.normal_event import NormalEvent
 from tests import source_maps
 from tests.normal_events import normal
-from tests.source_maps import FilesLook
+from tests.source_maps import FileMaps
 
 URL = "https://shop-1.example.com/assets/app-3f2a.js"
 DEBUG_ID = UUID("bd57471c-4b68-560f-9706-7aa3361a6f59")
 PLACE = Place("src/cart.ts", 14, 3, "total", "  return sum;", ("a", "b"), ("c",))
 
 
-class FakeLook:
+class FakeMaps:
     """Answers every spot alike, and remembers what was asked."""
 
-    def __init__(self, answer: Place | Unmapped = PLACE) -> None:
+    def __init__(
+        self, answer: Place | Unmapped = PLACE, *, uploads: bool = True
+    ) -> None:
         self.answer = answer
+        self.uploads = uploads
         self.origins: list[Origin] = []
         self.asked: list[tuple[Script, Spot]] = []
 
-    def __call__(
+    def has_uploads(self, project_id: int) -> bool:
+        return self.uploads
+
+    def look(
         self, origin: Origin, script: Script, spots: Sequence[Spot]
     ) -> list[Place | Unmapped]:
         self.origins.append(origin)
@@ -64,6 +73,7 @@ def page_event(*frames: dict[str, Any], **fields: Any) -> NormalEvent:
     return normal(
         {
             "platform": "javascript",
+            "event_id": "e" * 32,
             "release": "page@1",
             "exception": {"values": [{"type": "TypeError", "stacktrace": stack}]},
             **fields,
@@ -80,10 +90,10 @@ def stored(event: NormalEvent) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def page_look() -> Iterator[FilesLook]:
-    look = FilesLook(source_maps.page())
-    yield look
-    look.reader.close()
+def page_maps() -> Iterator[FileMaps]:
+    maps = FileMaps(source_maps.page())
+    yield maps
+    maps.reader.close()
 
 
 CAPTURES = sorted({e["capture"].removesuffix(".json") for e in source_maps.expected()})
@@ -91,13 +101,13 @@ CAPTURES = sorted({e["capture"].removesuffix(".json") for e in source_maps.expec
 
 @pytest.mark.parametrize("capture", CAPTURES)
 def test_every_frame_of_the_sample_page_is_resolved(
-    capture: str, page_look: FilesLook
+    capture: str, page_maps: FileMaps
 ) -> None:
     wanted = [e for e in source_maps.expected() if e["capture"] == f"{capture}.json"]
     found = []
     for payload in source_maps.captured(capture):
         event = normal(payload)
-        symbolicate(event, 1, page_look)
+        symbolicate(event, 1, page_maps)
         found += [
             (value, exception)
             for value, exception in zip(
@@ -127,10 +137,10 @@ def test_every_frame_of_the_sample_page_is_resolved(
             assert (frame.filename, frame.lineno, frame.mapped) == (*place[:2], True)
 
 
-def test_functions_have_the_names_of_the_source(page_look: FilesLook) -> None:
+def test_functions_have_the_names_of_the_source(page_maps: FileMaps) -> None:
     [payload] = source_maps.captured("013-typeerror-click")
     event = normal(payload)
-    symbolicate(event, 1, page_look)
+    symbolicate(event, 1, page_maps)
     names = [frame.function for frame in event.exceptions[0].frames]
     assert names == [
         "sentryWrapped",
@@ -145,12 +155,12 @@ def test_functions_have_the_names_of_the_source(page_look: FilesLook) -> None:
 
 @pytest.mark.parametrize("bundler", source_maps.builds())
 def test_the_same_page_built_twice_gives_the_same_issues(bundler: str) -> None:
-    looks = [FilesLook(source_maps.build_files(bundler, n)) for n in (0, 1)]
+    all_maps = [FileMaps(source_maps.build_files(bundler, n)) for n in (0, 1)]
     for name in source_maps.builds()[bundler][0]["faults"]:
         hashes = set()
-        for build, look in enumerate(looks):
+        for build, maps in enumerate(all_maps):
             event = normal(source_maps.fault(bundler, build, name))
-            symbolicate(event, 1, look)
+            symbolicate(event, 1, maps)
             assert all(
                 frame.mapped
                 for exception in event.exceptions
@@ -159,13 +169,13 @@ def test_the_same_page_built_twice_gives_the_same_issues(bundler: str) -> None:
             )
             hashes.add(group(event).hash)
         assert len(hashes) == 1, name
-    for look in looks:
-        look.reader.close()
+    for maps in all_maps:
+        maps.reader.close()
 
 
 def test_a_frame_keeps_what_the_client_sent() -> None:
     event = page_event(frame(module="app", abs_path=URL, vars={"n": "1"}))
-    symbolicate(event, 1, FakeLook())
+    symbolicate(event, 1, FakeMaps())
     assert stored(event) == {
         "filename": "src/cart.ts",
         "function": "total",
@@ -191,7 +201,7 @@ def test_a_frame_keeps_what_the_client_sent() -> None:
 
 def test_a_map_without_text_takes_the_minified_lines_away_and_says_so() -> None:
     event = page_event(frame(context_line="var a=1", pre_context=["x"]))
-    symbolicate(event, 1, FakeLook(Place("src/cart.ts", 14, 3, "total", None)))
+    symbolicate(event, 1, FakeMaps(Place("src/cart.ts", 14, 3, "total", None)))
     raw = stored(event)
     assert raw["_rush"]["note"] == NO_TEXT
     assert not {"context_line", "pre_context", "post_context"} & raw.keys()
@@ -213,21 +223,65 @@ def test_a_map_without_text_takes_the_minified_lines_away_and_says_so() -> None:
 )
 def test_the_name_of_a_function(told: str, sent: str, shown: str) -> None:
     event = page_event(frame(function=sent))
-    symbolicate(event, 1, FakeLook(Place("src/cart.ts", 14, 3, told, "x")))
+    symbolicate(event, 1, FakeMaps(Place("src/cart.ts", 14, 3, told, "x")))
     assert stored(event)["function"] == shown
 
 
 def test_a_frame_without_a_map_stays_and_says_why() -> None:
     event = page_event()
     before = deepcopy(stored(event))
-    awaited = symbolicate(event, 1, FakeLook(Unmapped("No map.", awaited=True)))
+    awaited = symbolicate(event, 1, FakeMaps(Unmapped("No map.", awaited=True)))
     assert stored(event) == {**before, "_rush": {"unmapped": "No map."}}
     assert awaited == [Script(URL)]
     assert not event.exceptions[0].frames[0].mapped
 
 
+def test_without_any_upload_the_event_says_why_and_waits_as_a_whole() -> None:
+    event = page_event(frame(), frame(filename=f"{URL}x.js"))
+    maps = FakeMaps(uploads=False)
+    assert symbolicate(event, 1, maps) == [ANY_SCRIPT]
+    assert (maps.asked, event.body["_rush"]) == ([], {"unmapped": NO_UPLOADS})
+    assert why_unmapped(stored(event), event.body) == NO_UPLOADS
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"filename": URL},
+        {"filename": "/app/server.js", "lineno": 3},
+        {"filename": URL, "lineno": 3, "context_line": "throw e"},
+        {"filename": 7, "lineno": 3},
+        {"filename": URL, "lineno": 3, "_rush": {"minified": {"lineno": 1}}},
+    ],
+)
+def test_what_an_event_says_of_its_scripts_is_not_for_other_frames(
+    raw: dict[str, Any],
+) -> None:
+    assert why_unmapped(raw, {"_rush": {"unmapped": NO_UPLOADS}}) == ""
+
+
+def test_marks_of_any_shape_tell_no_reason() -> None:
+    marks: list[Any] = [7, [], None, {"unmapped": None}]
+    for mark in marks:
+        assert why_unmapped(frame(), {"_rush": mark}) == ""
+
+
+def test_what_was_said_of_all_scripts_goes_when_uploads_come() -> None:
+    event = page_event(event_id="none")
+    symbolicate(event, 1, FakeMaps(uploads=False))
+    symbolicate(event, 1, FakeMaps())
+    assert event.body["_rush"].keys() == {"notes"}
+    assert event.exceptions[0].frames[0].mapped
+
+
+def test_without_release_and_debug_id_no_upload_could_help() -> None:
+    event = page_event(release="")
+    assert symbolicate(event, 1, FakeMaps(uploads=False)) == []
+    assert event.body["_rush"] == {"unmapped": NO_UPLOADS}
+
+
 def test_a_script_whose_map_is_broken_is_not_awaited() -> None:
-    assert symbolicate(page_event(), 1, FakeLook(Unmapped("It is broken."))) == []
+    assert symbolicate(page_event(), 1, FakeMaps(Unmapped("It is broken."))) == []
 
 
 def test_a_script_has_the_debug_id_that_the_event_names_for_it() -> None:
@@ -237,10 +291,10 @@ def test_a_script_has_the_debug_id_that_the_event_names_for_it() -> None:
         {"type": "wasm", "code_file": 7},
         "nothing",
     ]
-    look = FakeLook()
-    symbolicate(page_event(dist="7", debug_meta={"images": images}), 42, look)
-    assert look.asked == [(Script(URL, DEBUG_ID), (3, 2154))]
-    assert look.origins == [Origin(42, "page@1", "7")]
+    maps = FakeMaps()
+    symbolicate(page_event(dist="7", debug_meta={"images": images}), 42, maps)
+    assert maps.asked == [(Script(URL, DEBUG_ID), (3, 2154))]
+    assert maps.origins == [Origin(42, "page@1", "7")]
 
 
 @pytest.mark.parametrize(
@@ -262,9 +316,9 @@ def test_a_script_has_the_debug_id_that_the_event_names_for_it() -> None:
     ],
 )
 def test_only_scripts_with_an_address_are_looked_up(name: str, asked: bool) -> None:
-    look = FakeLook()
-    symbolicate(page_event(frame(filename=name)), 1, look)
-    assert bool(look.asked) is asked
+    maps = FakeMaps()
+    symbolicate(page_event(frame(filename=name)), 1, maps)
+    assert bool(maps.asked) is asked
 
 
 def test_a_servers_file_is_looked_up_by_its_debug_id() -> None:
@@ -272,35 +326,35 @@ def test_a_servers_file_is_looked_up_by_its_debug_id() -> None:
     event = page_event(
         frame(filename="/app/s.js"), platform="node", debug_meta={"images": [image]}
     )
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert look.asked[0][0] == Script("/app/s.js", DEBUG_ID)
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert maps.asked[0][0] == Script("/app/s.js", DEBUG_ID)
 
 
 def test_a_frame_that_has_its_source_line_needs_no_reason() -> None:
     event = page_event(frame(filename="app:///server.js", context_line="throw e"))
-    symbolicate(event, 1, FakeLook(Unmapped("No map.", awaited=True)))
+    symbolicate(event, 1, FakeMaps(Unmapped("No map.", awaited=True)))
     assert "_rush" not in stored(event)
 
 
 def test_a_frame_without_a_column_says_so() -> None:
     event = page_event(frame(colno=0))
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert (look.asked, stored(event)["_rush"]) == ([], {"unmapped": NO_COLUMN})
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert (maps.asked, stored(event)["_rush"]) == ([], {"unmapped": NO_COLUMN})
 
 
 def test_events_of_other_languages_are_left_alone() -> None:
-    look = FakeLook()
-    symbolicate(page_event(platform="python"), 1, look)
-    assert not look.origins
+    maps = FakeMaps()
+    symbolicate(page_event(platform="python"), 1, maps)
+    assert not maps.origins
 
 
 def test_the_calls_of_a_recursion_are_looked_up_once() -> None:
     event = page_event(*[frame() for _ in range(200)])
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert len(look.asked) == 1
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert len(maps.asked) == 1
     assert all(f.mapped for f in event.exceptions[0].frames)
 
 
@@ -311,18 +365,18 @@ def test_a_stranger_cannot_have_any_number_of_places_looked_up() -> None:
     ]
     values = [{"type": "E", "stacktrace": stack} for stack in stacks]
     event = page_event(exception={"values": values})
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert len(look.asked) == MAX_POSITIONS
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert len(maps.asked) == MAX_POSITIONS
     assert stored(event)["_rush"] == {"unmapped": TOO_MUCH}
     assert event.exceptions[-1].frames[0].mapped
 
 
 def test_a_stranger_cannot_name_any_number_of_scripts() -> None:
     frames = [frame(filename=f"https://a.example/{n}.js") for n in range(200)]
-    look = FakeLook()
-    symbolicate(page_event(*frames), 1, look)
-    assert len({script for script, _ in look.asked}) == MAX_SCRIPTS
+    maps = FakeMaps()
+    symbolicate(page_event(*frames), 1, maps)
+    assert len({script for script, _ in maps.asked}) == MAX_SCRIPTS
 
 
 def test_frames_of_a_thread_are_replaced() -> None:
@@ -338,7 +392,7 @@ def test_frames_of_a_thread_are_replaced() -> None:
             },
         }
     )
-    symbolicate(event, 1, FakeLook())
+    symbolicate(event, 1, FakeMaps())
     raw = event.body["threads"]["values"][1]["stacktrace"]["frames"][0]
     assert (raw["filename"], event.threads_frames[0].filename) == ("src/cart.ts",) * 2
 
@@ -346,23 +400,23 @@ def test_frames_of_a_thread_are_replaced() -> None:
 def test_frames_that_a_large_body_lost_still_group_the_event() -> None:
     event = page_event()
     del event.body["exception"]["values"][0]["stacktrace"]
-    symbolicate(event, 1, FakeLook())
+    symbolicate(event, 1, FakeMaps())
     assert event.exceptions[0].frames[0].mapped
 
 
 def test_frames_are_replaced_once() -> None:
     event = page_event()
-    symbolicate(event, 1, FakeLook())
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert not look.asked
+    symbolicate(event, 1, FakeMaps())
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert not maps.asked
 
 
 def test_a_client_cannot_say_that_a_frame_is_mapped() -> None:
     event = page_event(frame(_rush={"minified": {"filename": "x"}}))
-    look = FakeLook()
-    symbolicate(event, 1, look)
-    assert look.asked
+    maps = FakeMaps()
+    symbolicate(event, 1, maps)
+    assert maps.asked
     assert stored(event)["_rush"]["minified"]["filename"] == URL
 
 
@@ -389,7 +443,7 @@ def test_what_is_a_library_by_its_path(source: str, library: bool) -> None:
 
 def test_a_library_by_the_clients_word_stays_one() -> None:
     event = page_event(frame(in_app=False))
-    symbolicate(event, 1, FakeLook())
+    symbolicate(event, 1, FakeMaps())
     assert stored(event)["in_app"] is False
 
 
@@ -400,9 +454,10 @@ def test_a_library_by_the_clients_word_stays_one() -> None:
         ("https://a.example/assets/sentryless.js", True),
     ],
 )
+@pytest.mark.parametrize("uploads", [True, False])
 def test_the_sdks_own_chunk_is_not_in_app_without_a_map(
-    name: str, in_app: bool
+    name: str, in_app: bool, uploads: bool
 ) -> None:
     event = page_event(frame(filename=name))
-    symbolicate(event, 1, FakeLook(Unmapped("No map.")))
+    symbolicate(event, 1, FakeMaps(Unmapped("No map."), uploads=uploads))
     assert stored(event)["in_app"] is in_app

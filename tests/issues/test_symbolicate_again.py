@@ -15,6 +15,7 @@ from issues.digest import symbolicate_again
 from issues.digest.batch import Digest
 from issues.digest.late_fingerprints import Standing, may_merge
 from issues.digest.source_maps import SourceMaps
+from issues.digest.symbolicate import NO_UPLOADS
 from issues.digest.symbolicate_again import catch_up, stored_event
 from issues.grouping import group
 from issues.models import (
@@ -32,7 +33,7 @@ from releases.models import ArtifactBundle, ReleaseMinute
 from tenants.models import ProjectKey
 from tests import source_maps
 from tests.envelopes import put_event
-from tests.factories import ANNA, make_key
+from tests.factories import ANNA, make_bundle, make_key
 from tests.issues.grouping_cases import events
 from tests.normal_events import RECEIVED, normal
 from tests.source_maps import build_files, upload
@@ -45,7 +46,10 @@ HASHES = [UUID(int=number) for number in range(4)]
 
 @pytest.fixture
 def key() -> ProjectKey:
-    return make_key()
+    """Of a project that has an upload, which helps no event."""
+    key = make_key()
+    make_bundle(key.project)
+    return key
 
 
 @pytest.fixture
@@ -117,6 +121,39 @@ def test_an_event_gets_it_by_debug_id(
     upload(key.project, source_maps.page(), events_due=True)
     assert again(maps) == 1
     assert crash_frame(Event.objects.get())["filename"] == "../../src/timeline.js"
+
+
+def test_the_first_upload_of_a_project_helps_what_came_before(
+    digest: Digest, maps: SourceMaps
+) -> None:
+    key = make_key()
+    put_fault(key)
+    digest.batch()
+    event = Event.objects.get()
+    assert event.payload["_rush"]["unmapped"] == NO_UPLOADS
+    assert "_rush" not in crash_frame(event)
+    upload_build(key)
+    assert again(maps) == 1
+    event.refresh_from_db()
+    assert crash_frame(event)["context_line"]
+    assert "unmapped" not in event.payload.get("_rush", {})
+    assert not WaitingEvent.objects.exists()
+
+
+def test_an_event_that_the_first_upload_does_not_help_goes_on_waiting(
+    digest: Digest, maps: SourceMaps
+) -> None:
+    key = make_key()
+    put_fault(key)
+    digest.batch()
+    upload_build(key, 1)
+    assert again(maps) == 1
+    [row] = WaitingEvent.objects.all()
+    assert row.url == "~/assets/main-C-JD9cJb.js"
+    assert (
+        "was uploaded to release page@1"
+        in crash_frame(Event.objects.get())["_rush"]["unmapped"]
+    )
 
 
 def test_no_counter_moves(key: ProjectKey, digest: Digest, maps: SourceMaps) -> None:

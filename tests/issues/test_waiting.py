@@ -16,7 +16,7 @@ from issues.models import Event, WaitingEvent
 from tenants.models import ProjectKey
 from tests import source_maps
 from tests.envelopes import put_event
-from tests.factories import make_key
+from tests.factories import make_bundle, make_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,10 @@ URL = "https://shop-1.example.com/assets/main-C-JD9cJb.js"
 
 @pytest.fixture
 def key() -> ProjectKey:
-    return make_key()
+    """Of a project that has an upload."""
+    key = make_key()
+    make_bundle(key.project)
+    return key
 
 
 @pytest.fixture
@@ -61,6 +64,15 @@ def test_an_event_waits_for_each_of_its_scripts(
     }
 
 
+def test_in_a_project_without_uploads_an_event_waits_as_a_whole(
+    digest: Digest,
+) -> None:
+    put_fault(make_key(), "eta")
+    digest.batch()
+    [row] = WaitingEvent.objects.all()
+    assert (row.url, row.release, row.debug_id) == ("", "page@1", None)
+
+
 def test_an_event_waits_by_its_debug_ids(key: ProjectKey, digest: Digest) -> None:
     [payload] = source_maps.captured("013-typeerror-click")
     put_event(key, **payload)
@@ -84,6 +96,7 @@ def test_an_event_that_no_upload_can_help_does_not_wait(
 
 def test_an_event_whose_body_was_dropped_does_not_wait(digest: Digest) -> None:
     key = make_key(rate_limit_count=1, rate_limit_seconds=3600)
+    make_bundle(key.project)
     for _ in range(3):
         put_fault(key)
     digest.batch()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from releases.rollbacks.interlocks import OVERRIDABLE
-from releases.rollbacks.targets.webhook import signature
+from tenants.signing import signature
 from tests.running import ROOT
 
 TEXT = (ROOT / "docs" / "rollback.md").read_text(encoding="utf-8")

@@ -7,8 +7,6 @@
 2xx says that the rollback is taken on. The answer may hold {"run_url": "https://…"}.
 """
 
-import hashlib
-import hmac
 from typing import Any
 
 import orjson
@@ -20,6 +18,7 @@ from releases.rollbacks.targets.order import (
     unknown_options,
 )
 from tenants.outbound import Request
+from tenants.signing import SHORTEST_SECRET, signed_headers
 from tenants.talks import (
     Fate,
     Outcome,
@@ -29,8 +28,6 @@ from tenants.talks import (
     outcome_of,
     part,
 )
-
-SHORTEST_SECRET = 16
 
 
 def problems(access: Access) -> dict[str, str]:
@@ -75,24 +72,16 @@ def look_up(access: Access, order: Order) -> Talk[Sighting]:
 def request(access: Access, order: Order) -> Request:
     """The signed POST of an order."""
     body = orjson.dumps(document(order))
-    timestamp = str(int(order.at.timestamp()))
     return Request(
         "POST",
         access.url,
         {
             "Content-Type": "application/json",
-            "X-Rush-Timestamp": timestamp,
-            "X-Rush-Signature": signature(access.secret, timestamp, body),
             "Idempotency-Key": order.key,
+            **signed_headers(access.secret, body, order.at),
         },
         body,
     )
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """The value of X-Rush-Signature."""
-    signed = timestamp.encode() + b"." + body
-    return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
 def document(order: Order) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""What a channel must be before it is saved, in admin and REST alike."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from tenants.channels import KINDS
+from tenants.channels.post import Access
+from tenants.models import Channel
+from tenants.secrets import SecretUnreadable, decrypt
+
+# Fields of a configuration that say where the secret goes.
+ADDRESSES = ("url", "api")
+
+
+def problems_of(
+    before: Channel | None, given: Mapping[str, Any], new_secret: str
+) -> dict[str, str]:
+    """Why a channel cannot be saved with ``given``, by field; {} when it can.
+
+    A secret goes only where it was entered for: with another host or kind it is asked
+    for again, else whoever may change the address could have it sent to a host of his.
+    """
+    present = before or Channel()
+    kind = given.get("kind", present.kind)
+    config = given.get("config", present.config)
+    if not isinstance(config, dict):
+        return {"config": "Give an object, such as {}."}
+    if not _is_storable(config):
+        return {"config": "It holds a letter that cannot be stored."}
+    try:
+        place = _place(kind, config)
+    except ValueError as error:
+        return {"config": f"This is no address: {error}."}
+    moved = bool(present.secret) and place != _place(present.kind, present.config)
+    if moved and not new_secret:
+        told = "The messages would go to another host: enter the secret again."
+        return {"secret": told}
+    return _problems_of_kind(kind, config, new_secret or present.secret, new_secret)
+
+
+def _problems_of_kind(
+    kind: str, config: dict[str, Any], stored: str, new_secret: str
+) -> dict[str, str]:
+    try:
+        secret = new_secret or decrypt(stored)
+        urlsplit(secret)
+    except SecretUnreadable as error:
+        return {"secret": str(error)}
+    except ValueError as error:
+        return {"secret": f"This is no address: {error}."}
+    return KINDS[kind].problems(Access(config, secret))
+
+
+def _is_storable(config: dict[str, Any]) -> bool:
+    """Whether PostgreSQL keeps it: no NUL, no half of a pair."""
+    try:
+        return b"\\u0000" not in orjson.dumps(config)
+    except TypeError:
+        return False
+
+
+def _place(kind: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where a secret goes; raises ValueError."""
+    parts = [urlsplit(str(config.get(name) or "")) for name in ADDRESSES]
+    return (kind, *(f"{part.scheme}://{part.netloc}" for part in parts))

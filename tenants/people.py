@@ -1,0 +1,28 @@
+"""How a person is told: by mail to the address of the account."""
+
+from django.contrib.auth.models import User
+
+from tenants.models import Channel
+
+
+def channel_of(person: User) -> Channel:
+    """The mail channel of a person, made the first time; its address is the account's.
+
+    Of an account without an address it is switched off and says so.
+    """
+    address = person.email.strip()
+    channel, _ = Channel.objects.get_or_create(
+        person=person,
+        defaults={
+            "name": f"mail to {person.get_username()}"[:100],
+            "kind": Channel.Kind.EMAIL,
+            "config": {"to": [address] if address else []},
+            "is_active": bool(address),
+            "disabled_reason": "" if address else "The account has no e-mail address.",
+        },
+    )
+    if address and channel.config.get("to") != [address]:
+        channel.config = {"to": [address]}
+        channel.is_active, channel.disabled_reason = True, ""
+        channel.save(update_fields=["config", "is_active", "disabled_reason"])
+    return channel
