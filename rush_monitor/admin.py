@@ -26,6 +26,7 @@ from releases.admin.deploy_state import watched_now
 from releases.models import Deploy, ReleaseMinute
 from tenants.audited import may
 from tenants.charts import BarChart, Mark, bar_chart
+from tenants.delivery.trouble import trouble
 from tenants.pages import COUNT_CAP, capped_count
 
 admin.site.index_template = "rush_monitor/home.html"
@@ -140,6 +141,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Who is told",
+            "separator": True,
+            "items": [
+                _item("Channels", "campaign", "tenants.channel"),
+                _item("Messages", "outgoing_mail", "tenants.delivery"),
+            ],
+        },
+        {
             "title": "Rules",
             "separator": True,
             "items": [
@@ -199,6 +208,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "dead_letters": _dead_letters(),
         "dead_letters_cap": DEAD_LETTERS_CAP,
         "disk": _disk(),
+        "told": trouble(now) if may(request, "tenants.view_delivery") else None,
         "watched": watched,
         **_silence(),
     }

@@ -53,6 +53,7 @@ from releases.sentry_api.releases import (
 )
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
+from tenants.api.channels import ChannelViewSet, DeliveryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
 from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
@@ -70,6 +71,8 @@ api.register(
 )
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
+api.register("channels", ChannelViewSet, "channel")
+api.register("deliveries", DeliveryViewSet, "delivery")
 api.register("releases", ReleaseViewSet, "release")
 api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
 api.register(
