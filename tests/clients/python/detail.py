@@ -4,6 +4,7 @@ python detail.py <DSN> <tenant>...
 """
 
 import sys
+from typing import Any, cast
 
 import rush_detail
 import sentry_sdk
@@ -19,7 +20,7 @@ def main(dsn: str, tenants: list[str]) -> None:
         dsn=dsn,
         release="shop@1",
         environment="staging",
-        before_send=rush_detail.RushDetail(dsn, wait=10.0),
+        before_send=cast(Any, rush_detail.RushDetail(dsn, wait=10.0)),
     )
     for tenant in tenants:
         with sentry_sdk.isolation_scope() as scope:
