@@ -15,6 +15,8 @@ RESPONDER = Q(
         "add_hitlistentry",
         "change_hitlistentry",
         "delete_hitlistentry",
+        "add_incident",
+        "change_incident",
     ],
 ) | Q(content_type__app_label="releases", codename="add_rollback")
 MAINTAINER = Q(
@@ -27,9 +29,11 @@ MAINTAINER = Q(
         "delivery",
         "deploy",
         "detailrule",
+        "escalationstep",
         "fingerprintrule",
         "hitrule",
         "inboundfilters",
+        "incidentpolicy",
         "monitor",
         "pathrule",
         "plan",

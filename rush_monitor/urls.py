@@ -13,6 +13,8 @@ from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
+from issues.api.incident_policies import IncidentPolicyViewSet
+from issues.api.incidents import IncidentViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.monitors import CheckInViewSet, MonitorViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
@@ -56,6 +58,7 @@ from releases.sentry_api.releases import (
 )
 from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
+from tenants.api.channels import ChannelViewSet, DeliveryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
 from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
@@ -73,6 +76,8 @@ api.register(
 )
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
+api.register("channels", ChannelViewSet, "channel")
+api.register("deliveries", DeliveryViewSet, "delivery")
 api.register("releases", ReleaseViewSet, "release")
 api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
 api.register(
@@ -94,6 +99,8 @@ api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")
 api.register("hit-list", HitListViewSet, "hit")
+api.register("incidents", IncidentViewSet, "incident")
+api.register("incident-policies", IncidentPolicyViewSet, "incident-policy")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")

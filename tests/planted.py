@@ -231,6 +231,7 @@ def _request_event(planting: Planting) -> dict[str, Any]:
 
 
 def _context_event(planting: Planting) -> dict[str, Any]:
+    crumbs: list[dict[str, Any]]
     crumbs = [{"message": text} for text in planting.texts("breadcrumb")]
     crumbs.append({"data": planting.pairs("breadcrumb data")})
     local = {key: repr(value) for key, value in planting.pairs("locals").items()}

@@ -1,9 +1,27 @@
-"""The admin pages of projects, tokens, people and the audit log.
+"""The admin pages of projects, tokens, people, channels and the audit log.
 
 Tenants themselves are registered by ``issues.admin.tenants``, which adds what hurts
 them: this app knows nothing of issues.
 """
 
-from tenants.admin import audit, people, plans, projects, sources, tokens
+from tenants.admin import (
+    audit,
+    channels,
+    deliveries,
+    people,
+    plans,
+    projects,
+    sources,
+    tokens,
+)
 
-__all__ = ["audit", "people", "plans", "projects", "sources", "tokens"]
+__all__ = [
+    "audit",
+    "channels",
+    "deliveries",
+    "people",
+    "plans",
+    "projects",
+    "sources",
+    "tokens",
+]

@@ -38,7 +38,7 @@ def problems_of(
     if moved and not new_secret:
         told = "The messages would go to another host: enter the secret again."
         return {"secret": told}
-    return _problems_of_kind(kind, config, new_secret or present.secret, new_secret)
+    return _problems_of_kind(kind, config, present.secret, new_secret)
 
 
 def _problems_of_kind(

@@ -100,6 +100,7 @@ def test_kinds_that_are_not_known_are_kept_as_other() -> None:
         (usual(), {"chunks": ["0" * 40]}, "1 of its parts are no longer here"),
         (zipped({}, b"{}"), {}, 'manifest.json has no "files"'),
     ],
+    ids=["no zip", "checksum", "parts", "manifest"],
 )
 def test_a_bundle_that_cannot_be_used_says_why(
     data: bytes, fields: dict[str, Any], told: str

@@ -8,8 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('issues', '0009_incidents'),
-        ('issues', '0009_tag_statistics'),
+        ('issues', '0010_incidents'),
         ('tenants', '0001_initial'),
     ]
 

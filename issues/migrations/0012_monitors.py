@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('issues', '0010_attachments'),
+        ('issues', '0011_attachments'),
         ('releases', '0001_initial'),
         ('tenants', '0001_initial'),
     ]

@@ -1,0 +1,188 @@
+"""Channels, with their state and "send test"."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from tenants.admin.deliveries import badge
+from tenants.audit import Actor
+from tenants.audited import AuditedModelAdmin, may, row_id
+from tenants.channels.checking import problems_of
+from tenants.delivery import send_test, switched_by_hand
+from tenants.models import Channel, Delivery
+from tenants.secrets import encrypt
+
+if TYPE_CHECKING:
+    from django.forms import PasswordInput, Textarea
+
+    ModelForm = forms.ModelForm[Channel]
+else:
+    from django.forms import ModelForm
+    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
+    from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+
+CONFIG = (
+    'Slack app: {"channel": "C0123456789"}. E-mail: {"to": ["team@example.com"]}. '
+    'Signed webhook: {"url": "https://…"}. The others: {}.'
+)
+SECRET = (
+    "Slack app: the bot token. Signed webhook: the signing key. PagerDuty: the "
+    "integration key. Slack incoming webhook, Teams, Discord: the URL itself. "
+    "E-mail: none."
+)
+
+
+class ChannelForm(ModelForm):
+    """A channel; its secret goes in and never comes out."""
+
+    # The model's own field holds it encrypted and is in no form.
+    new_secret = forms.CharField(
+        label="Secret",
+        required=False,
+        max_length=2000,
+        widget=PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = Channel
+        fields = ["name", "kind", "config", "hears_trouble", "is_active"]
+        help_texts = {"config": CONFIG}
+        widgets = {"config": Textarea(attrs={"rows": 4})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = bool(self.instance.secret)
+        kept = "One is stored; leave this empty to keep it."
+        self.fields["new_secret"].help_text = kept if known else SECRET
+
+    def clean_config(self) -> Any:
+        return self.cleaned_data["config"] or {}
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return given
+        before = None
+        if self.instance.pk:
+            before = Channel.objects.get(pk=self.instance.pk)
+        for field, problem in problems_of(before, given, given["new_secret"]).items():
+            self.add_error("new_secret" if field == "secret" else field, problem)
+        return given
+
+    def save(self, commit: bool = True) -> Any:
+        if self.cleaned_data["new_secret"]:
+            self.instance.secret = encrypt(self.cleaned_data["new_secret"])
+        return super().save(commit)
+
+
+@admin.register(Channel)
+class ChannelAdmin(AuditedModelAdmin):
+    form = ChannelForm
+    list_display = ("name", "kind", "state", "last", "hears_trouble")
+    list_filter = ("kind", "is_active")
+    search_fields = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "config", "new_secret")}),
+        ("Use", {"fields": (("is_active", "hears_trouble"),)}),
+    )
+    change_form_outer_before_template = "tenants/channel_state.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        test = path(
+            "<int:channel_id>/test/",
+            self.admin_site.admin_view(require_POST(self.test_view)),
+            name="tenants_channel_test",
+        )
+        return [test, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the newest finished message of each; skipped ones say less."""
+        newest = (
+            Delivery.objects.filter(channel=OuterRef("pk"), finished_at__isnull=False)
+            .exclude(state=Delivery.State.SKIPPED)
+            .order_by("-pk")
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                last_state=Subquery(newest.values("state")[:1]),
+                last_at=Subquery(newest.values("finished_at")[:1]),
+                last_id=Subquery(newest.values("pk")[:1]),
+            )
+        )
+
+    @admin.display(description="State", ordering="is_active")
+    def state(self, channel: Channel) -> SafeString:
+        kind, label = "resolved", "on"
+        if not channel.is_active:
+            kind, label = "fatal" if channel.disabled_at else "warning", "switched off"
+        elif channel.paused_until and channel.paused_until > timezone.now():
+            kind, label = "info", f"asked to wait until {channel.paused_until:%H:%M:%S}"
+        return format_html(
+            '<span class="rm-badge is-{}">{}</span> <span class="rm-small">{}</span>',
+            kind,
+            label,
+            channel.disabled_reason[:200],
+        )
+
+    @admin.display(description="Last message")
+    def last(self, channel: Any) -> SafeString | str:
+        if channel.last_state is None:
+            return "none yet"
+        url = reverse("admin:tenants_delivery_change", args=[channel.last_id])
+        return format_html(
+            '{} <a class="rm-num" href="{}">{}</a>',
+            badge(channel.last_state),
+            url,
+            f"{channel.last_at:%Y-%m-%d %H:%M}",
+        )
+
+    def save_model(
+        self, request: HttpRequest, obj: Channel, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            switched_by_hand(obj, Actor.of(request).name, timezone.now())
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        allowed = may(request, "tenants.change_channel")
+        context = {
+            **(extra_context or {}),
+            "channel": Channel.objects.filter(pk=row_id(object_id)).first(),
+            "may_test": allowed,
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def test_view(self, request: HttpRequest, channel_id: int) -> HttpResponse:
+        """Send the test and show the channel's answer."""
+        if not may(request, "tenants.change_channel"):
+            raise PermissionDenied
+        channel = get_object_or_404(Channel, pk=channel_id)
+        delivery = send_test(channel, Actor.of(request), timezone.now())
+        context = {
+            **self.admin_site.each_context(request),
+            "channel": channel,
+            "delivery": delivery,
+            "works": delivery.state == Delivery.State.SENT,
+            "title": f"Test of {channel}",
+            "content_title": f"Test of {channel}",
+        }
+        return TemplateResponse(request, "tenants/channel_test.html", context)
