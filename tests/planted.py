@@ -61,7 +61,9 @@ def _iban() -> str:
     return f"DE{check:02}{account}"
 
 
-def by_name(kind: str, key: str, template: str = "{key}={value}") -> Callable[[], Secret]:
+def by_name(
+    kind: str, key: str, template: str = "{key}={value}"
+) -> Callable[[], Secret]:
     """A secret that only its name tells."""
 
     def make() -> Secret:
