@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from issues.scrubbing.names import holds_cookies
-from issues.scrubbing.values import MAX_MATCHES, Span, compiled
+from issues.scrubbing.values import TOO_MANY, Span, compiled
 
 # The word that makes a name secret, "" for none; the flag: it is a parameter's name.
 WordOf = Callable[[str, bool], str]
 Found = tuple[int, int, str]  # start and end of the value, and the name's word
+
+# More names in one text are an attack on our time: the rest of the text goes.
+MAX_NAMES = 5000
 
 _ASSIGNED = compiled(
     r"[A-Za-z_$][\w.\-\[\]$]*\\*[\"'`]?\]?\s*(?:=>|:=|[:=]|%3[aAdD])\s*"
@@ -35,8 +38,9 @@ _PLAIN = re.compile(
     rb"(?:[^\s&;,)\]}\"'<>`\\%]|,(?=[^\s\"'])|%(?!26|3[bB])|[)\]}](?=\w))+"
 )
 _IN_TAG = re.compile(rb"[^<]+")
-_LINE = re.compile(rb"[^\r\n\"'`\\]*")
-_WHOLE_LINE = re.compile(rb"[^\r\n]*")
+# No header is longer; bounded, as every name in a text may look for its line's end.
+_LINE = re.compile(rb"[^\r\n\"'`\\]{0,16384}")
+_WHOLE_LINE = re.compile(rb"[^\r\n]{0,16384}")
 _SCHEME = re.compile(
     rb"(?:basic|bearer|token|negotiate|apikey|key|(?P<many>digest|hmac\S*|aws4\S*))\s",
     re.IGNORECASE,
@@ -63,29 +67,34 @@ _WEAK = frozenset({"token", "auth", "bearer", "signature", "jwt", "iban"})
 
 def assigned(text: bytes, word_of: WordOf) -> Iterator[Found]:
     """The values in ``text`` whose names tell a secret, in order."""
-    at = count = 0
-    while count < MAX_MATCHES:
+    at = 0
+    for _ in range(MAX_NAMES):
         found = _ASSIGNED.search(text, at)
         if found is None:
             return
         start, at = found.span()
         name, word = _named(text, start, at, word_of)
-        sign = text[start + len(name) : at].strip()
-        for value in _values(text, at, name, word, word_of):
-            begin, end, _ = value
-            if begin == at and _is_prose(text[begin:end], name, word, sign):
+        if holds_cookies(name.decode("latin-1")):
+            begin, at = _line_extent(text, at)
+            yield from _cookies(text, (begin, at), word_of)
+        elif word:
+            sign = text[start + len(name) : at].strip()
+            begin, end = _value(text, at)
+            is_plain = begin == at
+            if _EMPTY.match(text[begin:end]) or (
+                is_plain and _is_prose(text[begin:end], name, word, sign)
+            ):
                 continue
-            yield value
+            yield begin, end, word
             at = max(at, end)
-            count += 1
-    yield at, len(text), "too many"
+    yield at, len(text), TOO_MANY
 
 
 def assigned_literals(text: bytes, word_of: WordOf) -> Iterator[Found]:
     """As ``assigned``, in a line of source: only literals that look like chance."""
     for start, end, word in assigned(text, word_of):
         quoted = text[start - 1 : start] in {b'"', b"'", b"`"}
-        if quoted and looks_random(text[start:end]):
+        if word == TOO_MANY or (quoted and looks_random(text[start:end])):
             yield start, end, word
 
 
@@ -96,8 +105,11 @@ def assigned_otherwise(text: bytes, way: int, word_of: WordOf) -> list[Found]:
 
 
 def _otherwise(text: bytes, pattern: Any, word_of: WordOf) -> Iterator[Found]:
-    for found in pattern.finditer(text):
+    for number, found in enumerate(pattern.finditer(text)):
         start, end = found.span()
+        if number == MAX_NAMES:
+            yield start, len(text), TOO_MANY
+            return
         is_tag = text.startswith(b"<", start)
         name = _NAME.findall(text, start, end)[0 if is_tag else -1].strip(b"-")
         word = word_of(name.decode("latin-1"), False)
@@ -108,7 +120,18 @@ def _otherwise(text: bytes, pattern: Any, word_of: WordOf) -> Iterator[Found]:
         else:
             # The pattern that ends in a quote took the one that opens the value.
             at = end - text[end - 1 : end].count(b'"') - text[end - 1 : end].count(b"'")
-            yield from _values(text, at, name, word, word_of)
+            yield from _value_of(text, at, name, word, word_of)
+
+
+def _value_of(
+    text: bytes, at: int, name: bytes, word: str, word_of: WordOf
+) -> Iterator[Found]:
+    if holds_cookies(name.decode("latin-1")):
+        yield from _cookies(text, _line_extent(text, at), word_of)
+    elif word:
+        begin, end = _value(text, at)
+        if not _EMPTY.match(text[begin:end]):
+            yield begin, end, word
 
 
 def _named(text: bytes, start: int, end: int, word_of: WordOf) -> tuple[bytes, str]:
@@ -125,22 +148,13 @@ def _named(text: bytes, start: int, end: int, word_of: WordOf) -> tuple[bytes, s
     return name, word
 
 
-def _values(
-    text: bytes, at: int, name: bytes, word: str, word_of: WordOf
-) -> Iterator[Found]:
-    """What to replace behind a name, in the value that begins at ``at``."""
-    if holds_cookies(name.decode("latin-1")):
-        yield from _cookies(text, _line_extent(text, at), word_of)
-    elif word:
-        scheme = _SCHEME.match(text, at)
-        if scheme:
-            # Some schemes put texts in quotes behind commas.
-            line = _WHOLE_LINE if scheme["many"] else _LINE
-            begin, end = _line_extent(text, at, line)
-        else:
-            begin, end = _extent(text, at)
-        if not _EMPTY.match(text[begin:end]):
-            yield begin, end, word
+def _value(text: bytes, at: int) -> Span:
+    """Where the value at ``at`` begins and ends, be it a header's with a scheme."""
+    scheme = _SCHEME.match(text, at)
+    if not scheme:
+        return _extent(text, at)
+    # Some schemes put texts in quotes behind commas.
+    return _line_extent(text, at, _WHOLE_LINE if scheme["many"] else _LINE)
 
 
 def _is_prose(value: bytes, name: bytes, word: str, sign: bytes) -> bool:

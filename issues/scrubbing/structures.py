@@ -14,6 +14,9 @@ import orjson
 # Given a name and a decoded value, the value that replaces it.
 Judge = Callable[[str, str], str]
 
+FILTERED = "[Filtered]"
+MAX_PARAMETERS = 1000  # the rest goes unseen
+
 _NO_FORM = re.compile(r"[\s\"'<>{}]")
 _PARTS = re.compile(r"([&;])")
 _FORM_DATA = re.compile(
@@ -54,7 +57,9 @@ def with_parameters(text: str, judge: Judge) -> str:
 
 
 def _judged(query: str, judge: Judge) -> str:
-    parts = _PARTS.split(query)
+    parts = _PARTS.split(query, maxsplit=MAX_PARAMETERS)
+    if len(parts) > 2 * MAX_PARAMETERS:
+        parts[-1] = FILTERED
     for number in range(0, len(parts), 2):
         name, sign, raw = parts[number].partition("=")
         if raw:
@@ -73,7 +78,9 @@ def parameter_names(text: str) -> set[str]:
 
 def with_cookies(text: str, judge: Judge) -> str:
     """A Cookie or Set-Cookie header with the values of its cookies judged."""
-    parts = text.split(";")
+    parts = text.split(";", MAX_PARAMETERS)
+    if len(parts) > MAX_PARAMETERS:
+        parts[-1] = FILTERED
     for number, part in enumerate(parts):
         name, sign, raw = part.partition("=")
         value = unquote(raw)

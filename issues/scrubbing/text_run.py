@@ -8,11 +8,13 @@ from typing import Any
 
 from issues.scrubbing import structures
 from issues.scrubbing.scrubber import Scrubber
+from issues.scrubbing.structures import FILTERED
 from issues.scrubbing.texts import SHORTEST, Level, scrub_text
+from issues.scrubbing.values import TOO_MANY
 
-FILTERED = "[Filtered]"
 MAX_NESTED = 5  # JSON in a text of JSON in a text …
 MAX_PLACES = 200
+MAX_LOOKS = 2000  # texts with a sign of a secret; more are an attack on our time
 # Too short for a secret of a known form, and without what parts a name from a value.
 _HARMLESS = re.compile(r"[\w'/ .-]{0,10}")
 
@@ -40,6 +42,7 @@ class TextRun(ABC):
     places: dict[tuple[str, str], Replaced] = field(default_factory=dict)
     _literals: tuple[bytes, ...] = ()
     _nested: int = 0
+    _looks: int = 0
 
     def __post_init__(self) -> None:
         self._literals = tuple(text.encode() for text in self.literals)
@@ -87,6 +90,10 @@ class TextRun(ABC):
         if len(text) < SHORTEST or not self.may_touch_text(as_bytes(text)):
             return text
         where = joined(path, name) if name else path
+        self._looks += 1
+        if self._looks > MAX_LOOKS:
+            self.record(where, TOO_MANY)
+            return FILTERED
         if level is Level.FULL and self._nested < MAX_NESTED:
             value = structures.parsed(text)
             if value is not None:

@@ -22,6 +22,7 @@ Judge = Callable[[bytes, int, int], Iterable[Span]]
 FILTERED = b"[Filtered]"
 # More matches of one kind are an attack on our time: the rest of the text goes.
 MAX_MATCHES = 1000
+TOO_MANY = "too many to look at"
 
 _WORD_BYTES = frozenset(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
@@ -55,6 +56,7 @@ class Detector:
     rule: str
     pattern: Any
     judge: Judge
+    step: int = 0  # bytes after which another may begin in what was judged to be none
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """The spans to replace, in order."""
@@ -66,8 +68,8 @@ class Detector:
             start, end = found.span()
             judged = list(self.judge(text, start, end))
             yield from judged
-            # A match that is none may hide one that begins within it.
-            at = max(judged[-1][1], end) if judged else start + 1
+            at = end if judged or not self.step else start + self.step
+            at = max(at, judged[-1][1]) if judged else at
         yield at, len(text)
 
 
@@ -151,8 +153,18 @@ def _cards(text: bytes, start: int, end: int) -> Iterator[Span]:
 def _card_at(text: bytes, groups: Sequence[Span]) -> Span | None:
     """The longest card number that begins with the first of the groups."""
     start = groups[0][0]
-    for _, end in reversed(groups):
-        if end - start < 13 or _runs_on(text, start, end) or _is_fraction(text, start):
+    if text[start] not in b"23456":
+        return None
+    ends = []
+    digits = 0
+    for begin, end in groups:
+        digits += end - begin
+        if digits > 19:
+            break
+        if digits >= 14:
+            ends.append(end)
+    for end in reversed(ends):
+        if _runs_on(text, start, end) or _is_fraction(text, start):
             continue
         if is_card(text[start:end].decode()):
             return start, end
@@ -221,7 +233,7 @@ IN_TEXTS = (
         _basic,
     ),
     Detector("card", compiled(r"\d(?:[ -]?\d){12,}"), _cards),
-    Detector("iban", compiled(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,31}"), _iban),
+    Detector("iban", compiled(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,31}"), _iban, step=4),
     Detector("ssn", compiled(r"\d{3}-\d{2}-\d{4}"), _ssn),
 )
 PERSONAL = (
