@@ -24,7 +24,7 @@ def body(**fields: Any) -> dict[str, Any]:
         "release": "shop@1",
         "tags": {"shop": "acme.example"},
         "user": {"id": "7"},
-        "request": {"url": "https://acme.example/", "data": {"card": "x"}},
+        "request": {"url": "https://acme.example/?card=x", "data": {"card": "x"}},
         "breadcrumbs": {"values": [{"message": str(n)} for n in range(30)]},
         "contexts": {"trace": {"trace_id": "1"}},
         "extra": {"order": 1001},
@@ -66,7 +66,7 @@ def test_standard_detail_leaves_out_locals_request_body_and_early_breadcrumbs() 
         "10 of 30 breadcrumbs",
         "local variables of 2 frames",
     ]
-    assert event["request"] == {"url": "https://acme.example/"}
+    assert event["request"] == {"url": "https://acme.example/?card=x"}
     crumbs = event["breadcrumbs"]["values"]
     assert (len(crumbs), crumbs[-1]["message"]) == (LAST_CRUMBS, "29")
     assert "vars" not in frames(event)[0]
@@ -83,7 +83,7 @@ def test_minimal_detail_leaves_title_and_frames() -> None:
         "request body",
         "30 of 30 breadcrumbs",
         "message parameters",
-        *("contexts", "extra", "request", "user"),
+        *("contexts", "extra", "user"),
         "local variables of 2 frames",
         "source lines around of 2 frames",
     ]
@@ -95,7 +95,18 @@ def test_minimal_detail_leaves_title_and_frames() -> None:
     }
     assert event["logentry"] == {"formatted": "order 1001"}
     kept = {"event_id", "level", "release", "tags", "logentry", "exception"}
-    assert event.keys() == kept | {"debug_meta", "_rush"}
+    assert event.keys() == kept | {"debug_meta", "request", "_rush"}
+    assert event["request"] == {"url": "https://acme.example/"}
+
+
+def test_minimal_detail_leaves_out_the_rest_of_a_request() -> None:
+    event = body(request={"url": "https://acme.example/", "headers": {"a": "b"}})
+    without = body(request={"method": "GET"})
+
+    assert "request but its address" in cut(event, Detail.MINIMAL)
+    assert "request but its address" in cut(without, Detail.MINIMAL)
+    assert event["request"] == {"url": "https://acme.example/"}
+    assert "request" not in without
 
 
 def test_minimal_detail_keeps_the_threads_where_they_hold_the_only_frames() -> None:

@@ -13,6 +13,7 @@ from issues import merging, workflow
 from issues.bodies import pack
 from issues.digest import symbolicate_again
 from issues.digest.batch import Digest
+from issues.digest.detail import DetailPolicy, apply_detail
 from issues.digest.late_fingerprints import Standing, may_merge
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate import NO_UPLOADS
@@ -30,10 +31,11 @@ from issues.models import (
 )
 from issues.normal_event import NormalEvent
 from releases.models import ArtifactBundle, ReleaseMinute
+from tenants.detail import Detail, Rule
 from tenants.models import ProjectKey
 from tests import source_maps
 from tests.envelopes import put_event
-from tests.factories import ANNA, make_bundle, make_key
+from tests.factories import ANNA, make_bundle, make_detail_rule, make_key
 from tests.issues.grouping_cases import events
 from tests.normal_events import RECEIVED, normal
 from tests.source_maps import build_files, upload
@@ -375,7 +377,26 @@ def stored(event: NormalEvent) -> NormalEvent:
     return stored_event(row, ("tenant", "shop"))
 
 
+@pytest.mark.parametrize("detail", list(Detail))
 @pytest.mark.parametrize("name", events())
-def test_a_stored_event_groups_as_it_did(name: str) -> None:
+def test_a_stored_event_groups_as_it_did(name: str, detail: Detail) -> None:
     event = normal(events()[name])
-    assert group(stored(event)).hash == group(event).hash
+    before = group(event).hash
+    apply_detail(event, DetailPolicy([Rule(1, "cut", detail)]))
+    assert group(stored(event)).hash == before
+
+
+@pytest.mark.parametrize(("detail", "around"), [("minimal", False), ("standard", True)])
+def test_the_late_map_brings_no_more_than_the_detail_rule_leaves(
+    key: ProjectKey, digest: Digest, maps: SourceMaps, detail: str, around: bool
+) -> None:
+    make_detail_rule(detail=detail)
+    put_fault(key)
+    digest.batch()
+    upload_build(key)
+    assert again(maps) == 1
+    event = Event.objects.get()
+    assert crash_frame(event)["filename"].endswith("src/timeline.js")
+    assert crash_frame(event)["context_line"]
+    assert ("pre_context" in crash_frame(event)) is around
+    assert event.payload["_rush"]["detail"]["level"] == detail
