@@ -1,10 +1,17 @@
 import copy
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from issues.bodies import pack
 from issues.digest.cutting import LAST_CRUMBS, cut
+from issues.digest.symbolicate_again import stored_event
+from issues.grouping import group
+from issues.models import Event
 from tenants.detail import Detail
+from tests.issues.grouping_cases import events
+from tests.normal_events import RECEIVED, normal
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -140,3 +147,14 @@ def test_parts_that_are_null_are_no_trouble(detail: Detail) -> None:
     parts = ("breadcrumbs", "request", "exception", "threads", "logentry")
 
     assert cut(dict.fromkeys(parts), detail) == []
+
+
+@pytest.mark.parametrize("detail", [Detail.MINIMAL, Detail.STANDARD])
+@pytest.mark.parametrize("name", events())
+def test_what_stays_groups_as_the_whole_did(name: str, detail: Detail) -> None:
+    whole = normal(events()[name])
+    before = group(whole).hash
+    cut(whole.body, detail)
+    row = Event(event_id=UUID(whole.event_id), received=RECEIVED, body=pack(whole.body))
+
+    assert group(stored_event(row, ("tenant", "shop"))).hash == before
