@@ -10,13 +10,15 @@ from typing import Any
 from tenants.detail import Detail
 
 LAST_CRUMBS = 20
-# What makes the title and the frames, and what finds a source map for them later.
+# What makes title and frames, what groups them again when their source map comes late,
+# and what finds that map. Of the request the address without its query is kept, which
+# is a tag of the event anyway.
 _MINIMAL = frozenset(
     {
         *("event_id", "timestamp", "level", "platform", "environment", "release"),
         *("dist", "logger", "transaction", "server_name", "culprit", "type", "tags"),
         *("fingerprint", "exception", "threads", "logentry", "sdk", "debug_meta"),
-        "_rush",
+        *("request", "_rush"),
     }
 )
 _AROUND = ("pre_context", "post_context")
@@ -49,6 +51,12 @@ def _cut_breadcrumbs(body: dict[str, Any], detail: Detail) -> Iterator[str]:
 def _cut_to_minimum(body: dict[str, Any]) -> Iterator[str]:
     if (body.get("logentry") or {}).pop("params", None):
         yield "message parameters"
+    request = body.pop("request", None) or {}
+    address = str(request.pop("url", "")).partition("?")[0]
+    if address:
+        body["request"] = {"url": address}
+    if request:
+        yield "request but its address"
     named = {"threads"} if (body.get("exception") or {}).get("values") else set()
     for key in sorted(body.keys() - (_MINIMAL - named)):
         # Breadcrumbs have been told of; empty parts are not worth a word.

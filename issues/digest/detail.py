@@ -10,6 +10,8 @@ from issues.digest.resolve import LEVELS
 from issues.normal_event import NormalEvent
 from tenants.detail import (
     BUILT_IN,
+    DETAILS,
+    Detail,
     Facts,
     Rule,
     asks_plan,
@@ -79,6 +81,13 @@ def apply_detail(event: NormalEvent, policy: DetailPolicy) -> Rule:
             note["left_out"] = left_out
         event.body.setdefault("_rush", {})["detail"] = note
     return rule
+
+
+def cut_again(body: dict[str, Any], level: int) -> None:
+    """Leave out again what the note says: a source map may have brought some back."""
+    note = read_note(body, level)
+    if note.level in DETAILS:
+        cut(body, Detail(note.level))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 
 from issues.bodies import pack
 from issues.digest.context import DigestContext, ProjectRules
+from issues.digest.detail import cut_again
 from issues.digest.late_fingerprints import TakenMeanwhile, adopt
 from issues.digest.map_finder import without_host
 from issues.digest.normalise import normalise
@@ -127,6 +128,7 @@ class SecondLook:
         awaited = symbolicate(normal, event.project_id, self._maps)
         after = group(normal, rules.fingerprint_rules, rules.grouping_version)
         adopt(event, before, after, self._now)
+        cut_again(normal.body, event.level)
         Event.objects.filter(pk=event.pk, received=event.received).update(
             body=pack(normal.body), title=after.title[:200]
         )

@@ -1,10 +1,17 @@
 import copy
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from issues.bodies import pack
 from issues.digest.cutting import LAST_CRUMBS, cut
+from issues.digest.symbolicate_again import stored_event
+from issues.grouping import group
+from issues.models import Event
 from tenants.detail import Detail
+from tests.issues.grouping_cases import events
+from tests.normal_events import RECEIVED, normal
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -24,7 +31,7 @@ def body(**fields: Any) -> dict[str, Any]:
         "release": "shop@1",
         "tags": {"shop": "acme.example"},
         "user": {"id": "7"},
-        "request": {"url": "https://acme.example/", "data": {"card": "x"}},
+        "request": {"url": "https://acme.example/?card=x", "data": {"card": "x"}},
         "breadcrumbs": {"values": [{"message": str(n)} for n in range(30)]},
         "contexts": {"trace": {"trace_id": "1"}},
         "extra": {"order": 1001},
@@ -66,7 +73,7 @@ def test_standard_detail_leaves_out_locals_request_body_and_early_breadcrumbs() 
         "10 of 30 breadcrumbs",
         "local variables of 2 frames",
     ]
-    assert event["request"] == {"url": "https://acme.example/"}
+    assert event["request"] == {"url": "https://acme.example/?card=x"}
     crumbs = event["breadcrumbs"]["values"]
     assert (len(crumbs), crumbs[-1]["message"]) == (LAST_CRUMBS, "29")
     assert "vars" not in frames(event)[0]
@@ -83,7 +90,7 @@ def test_minimal_detail_leaves_title_and_frames() -> None:
         "request body",
         "30 of 30 breadcrumbs",
         "message parameters",
-        *("contexts", "extra", "request", "user"),
+        *("contexts", "extra", "user"),
         "local variables of 2 frames",
         "source lines around of 2 frames",
     ]
@@ -95,7 +102,18 @@ def test_minimal_detail_leaves_title_and_frames() -> None:
     }
     assert event["logentry"] == {"formatted": "order 1001"}
     kept = {"event_id", "level", "release", "tags", "logentry", "exception"}
-    assert event.keys() == kept | {"debug_meta", "_rush"}
+    assert event.keys() == kept | {"debug_meta", "request", "_rush"}
+    assert event["request"] == {"url": "https://acme.example/"}
+
+
+def test_minimal_detail_leaves_out_the_rest_of_a_request() -> None:
+    event = body(request={"url": "https://acme.example/", "headers": {"a": "b"}})
+    without = body(request={"method": "GET"})
+
+    assert "request but its address" in cut(event, Detail.MINIMAL)
+    assert "request but its address" in cut(without, Detail.MINIMAL)
+    assert event["request"] == {"url": "https://acme.example/"}
+    assert "request" not in without
 
 
 def test_minimal_detail_keeps_the_threads_where_they_hold_the_only_frames() -> None:
@@ -129,3 +147,14 @@ def test_parts_that_are_null_are_no_trouble(detail: Detail) -> None:
     parts = ("breadcrumbs", "request", "exception", "threads", "logentry")
 
     assert cut(dict.fromkeys(parts), detail) == []
+
+
+@pytest.mark.parametrize("detail", [Detail.MINIMAL, Detail.STANDARD])
+@pytest.mark.parametrize("name", events())
+def test_what_stays_groups_as_the_whole_did(name: str, detail: Detail) -> None:
+    whole = normal(events()[name])
+    before = group(whole).hash
+    cut(whole.body, detail)
+    row = Event(event_id=UUID(whole.event_id), received=RECEIVED, body=pack(whole.body))
+
+    assert group(stored_event(row, ("tenant", "shop"))).hash == before

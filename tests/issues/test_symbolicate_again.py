@@ -33,7 +33,7 @@ from releases.models import ArtifactBundle, ReleaseMinute
 from tenants.models import ProjectKey
 from tests import source_maps
 from tests.envelopes import put_event
-from tests.factories import ANNA, make_bundle, make_key
+from tests.factories import ANNA, make_bundle, make_detail_rule, make_key
 from tests.issues.grouping_cases import events
 from tests.normal_events import RECEIVED, normal
 from tests.source_maps import build_files, upload
@@ -379,3 +379,19 @@ def stored(event: NormalEvent) -> NormalEvent:
 def test_a_stored_event_groups_as_it_did(name: str) -> None:
     event = normal(events()[name])
     assert group(stored(event)).hash == group(event).hash
+
+
+@pytest.mark.parametrize(("detail", "around"), [("minimal", False), ("standard", True)])
+def test_the_late_map_brings_no_more_than_the_detail_rule_leaves(
+    key: ProjectKey, digest: Digest, maps: SourceMaps, detail: str, around: bool
+) -> None:
+    make_detail_rule(detail=detail)
+    put_fault(key)
+    digest.batch()
+    upload_build(key)
+    assert again(maps) == 1
+    event = Event.objects.get()
+    assert crash_frame(event)["filename"].endswith("src/timeline.js")
+    assert crash_frame(event)["context_line"]
+    assert ("pre_context" in crash_frame(event)) is around
+    assert event.payload["_rush"]["detail"]["level"] == detail
