@@ -18,6 +18,8 @@ from django.db.models import Q, QuerySet
 
 from issues.bodies import pack
 from issues.digest.context import DigestContext, ProjectRules
+from issues.digest.cutting import cut
+from issues.digest.detail import read_note
 from issues.digest.late_fingerprints import TakenMeanwhile, adopt
 from issues.digest.map_finder import without_host
 from issues.digest.normalise import normalise
@@ -36,6 +38,7 @@ from issues.models import Event, WaitingEvent
 from issues.normal_event import NormalEvent
 from releases import artifacts
 from releases.models import Artifact, ArtifactBundle
+from tenants.detail import Detail
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +130,7 @@ class SecondLook:
         awaited = symbolicate(normal, event.project_id, self._maps)
         after = group(normal, rules.fingerprint_rules, rules.grouping_version)
         adopt(event, before, after, self._now)
+        _cut_again(normal.body, event.level)
         Event.objects.filter(pk=event.pk, received=event.received).update(
             body=pack(normal.body), title=after.title[:200]
         )
@@ -158,6 +162,14 @@ def _arrived(bundle: ArtifactBundle, maps: SourceMaps) -> list[UUID]:
         if not url or url in names or (found and found.source_map):
             arrived.append(file)
     return arrived
+
+
+def _cut_again(body: dict[str, Any], level: int) -> None:
+    """What a detail rule left out must not come back with the source lines."""
+    kept = read_note(body, level).level
+    for detail in Detail:
+        if detail == kept:
+            cut(body, detail)
 
 
 def stored_event(event: Event, tenant_tags: Sequence[str]) -> NormalEvent:
