@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from issues import queries
 from issues.admin.hit_list import current_entries
+from issues.admin.incident_page import home_rows
 from issues.admin.issue_list import rows_of
 from issues.admin.outcomes import outcomes_view
 from issues.admin.setup_page import setup_urls
@@ -56,6 +57,7 @@ WATCHED = 8
 MARKED = 50
 SILENT = 3
 DEPLOYS = "releases.view_deploy"
+INCIDENTS = "issues.view_incident"
 DEAD_LETTERS_CAP = 100
 INBOX_CAP = 10_000
 # The digest of an idle system takes well under a second.
@@ -111,6 +113,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "items": [
                 home,
+                _item("Incidents", "emergency_home", "issues.incident"),
                 _item("Issues", "bug_report", "issues.issue"),
                 _item("Hit list", "target", "issues.hitlistentry"),
                 _item("Events", "stream", "issues.event"),
@@ -153,6 +156,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _item("Hit rules", "rule", "issues.hitrule"),
+                _item("Incident policies", "timer", "issues.incidentpolicy"),
                 _item("Path rules", "alt_route", "issues.pathrule"),
                 _item("Detail rules", "tune", "tenants.detailrule"),
                 _item("Fingerprint rules", "fingerprint", "issues.fingerprintrule"),
@@ -189,6 +193,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     )
     entries = current_entries(LISTED + 1)
     sees_deploys = may(request, DEPLOYS)
+    clocks = home_rows(now) if may(request, INCIDENTS) else []
     chart = _last_hour(now, sees_deploys)
     watched = watched_now(now, WATCHED) if sees_deploys else []
     return {
@@ -200,7 +205,8 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "next_row": rows_of([entries[0].issue])[0] if entries else None,
         "entries": entries[1:],
         "chart": chart,
-        "moving": any(row.state.left for row in watched),
+        "clocks": clocks,
+        "moving": bool(clocks) or any(row.state.left for row in watched),
         "burning_count": capped_count(burning),
         "listed_count": capped_count(HitListEntry.objects.current()),
         "cap": COUNT_CAP,

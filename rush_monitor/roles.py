@@ -13,6 +13,8 @@ RESPONDER = Q(
         "add_hitlistentry",
         "change_hitlistentry",
         "delete_hitlistentry",
+        "add_incident",
+        "change_incident",
     ],
 ) | Q(content_type__app_label="releases", codename="add_rollback")
 MAINTAINER = Q(
@@ -24,9 +26,11 @@ MAINTAINER = Q(
         "delivery",
         "deploy",
         "detailrule",
+        "escalationstep",
         "fingerprintrule",
         "hitrule",
         "inboundfilters",
+        "incidentpolicy",
         "pathrule",
         "plan",
         "project",

@@ -12,6 +12,8 @@ from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
+from issues.api.incident_policies import IncidentPolicyViewSet
+from issues.api.incidents import IncidentViewSet
 from issues.api.issues import IssueViewSet, TenantIssueViewSet
 from issues.api.rules import FingerprintRuleViewSet, HitRuleViewSet, PathRuleViewSet
 from issues.api.scrub_rules import ScrubRuleViewSet
@@ -91,6 +93,8 @@ api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")
 api.register("hit-list", HitListViewSet, "hit")
+api.register("incidents", IncidentViewSet, "incident")
+api.register("incident-policies", IncidentPolicyViewSet, "incident-policy")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")

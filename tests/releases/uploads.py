@@ -6,7 +6,7 @@ from hashlib import sha1
 from io import BytesIO
 from struct import pack
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
@@ -36,16 +36,18 @@ def manifest_of(files: Mapping[str, bytes], **headers: str) -> dict[str, Told]:
     return told
 
 
-def zipped(files: Mapping[str, bytes], manifest: Any = None, **options: Any) -> bytes:
+def zipped(
+    files: Mapping[str, bytes], manifest: Any = None, compression: int = ZIP_DEFLATED
+) -> bytes:
     """A bundle of these files; its manifest is the usual one where none is given."""
     if manifest is None:
         manifest = {"files": manifest_of(files)}
     raw = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
     target = BytesIO()
-    with ZipFile(target, "w", **{"compression": ZIP_DEFLATED, **options}) as archive:
-        for path, data in files.items():
-            archive.writestr(path, data)
-        archive.writestr("manifest.json", raw)
+    with ZipFile(target, "w") as archive:
+        for path, data in [*files.items(), ("manifest.json", raw)]:
+            # Without a time of its own it would have the present one.
+            archive.writestr(ZipInfo(path), data, compression)
     return target.getvalue()
 
 

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now()
 # Every list that the sidebar links to.
 LISTS = [
+    "issues_incident",
     "issues_issue",
     "issues_hitlistentry",
     "issues_event",
@@ -43,6 +44,7 @@ LISTS = [
     "releases_rollback",
     "releases_rollbacktarget",
     "issues_hitrule",
+    "issues_incidentpolicy",
     "issues_pathrule",
     "issues_fingerprintrule",
     "issues_deadletter",
@@ -311,8 +313,9 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
     # Session, person, two of permissions, dead letters twice; hit list; ids, issues
     # and count of what burns, its families and trends; the same two of the next to fix;
     # hit list count; minutes, deploys of the hour; deploys that are watched, their
-    # rollbacks; oldest and number of the inbox; silent projects; whether any issue.
-    with django_assert_num_queries(23):
+    # rollbacks; open clocks; oldest and number of the inbox; silent projects; whether
+    # any issue.
+    with django_assert_num_queries(24):
         page(viewer, "index")
 
 

@@ -99,7 +99,9 @@ document.addEventListener("DOMContentLoaded", () => {
 document.addEventListener("DOMContentLoaded", () => {
   const page = document.querySelector("[data-refreshes]");
   if (page) refreshLater(page);
-  if (document.querySelector("[data-counts-down]")) setInterval(countDown, 1000);
+  if (document.querySelector("[data-counts-down], [data-counts-up]")) {
+    setInterval(tick, 1000);
+  }
 });
 
 function refreshLater(page) {
@@ -166,10 +168,11 @@ function exchange(part, other) {
   if (focused) part.querySelector(place)?.focus({ preventScroll: true });
 }
 
-function countDown() {
-  for (const clock of document.querySelectorAll("[data-counts-down]")) {
-    const left = Math.max(0, new Date(clock.dataset.countsDown) - Date.now());
-    const seconds = Math.floor(left / 1000);
+function tick() {
+  for (const clock of document.querySelectorAll("[data-counts-down], [data-counts-up]")) {
+    const { countsDown, countsUp } = clock.dataset;
+    const span = countsDown ? new Date(countsDown) - Date.now() : Date.now() - new Date(countsUp);
+    const seconds = Math.floor(Math.max(0, span) / 1000);
     const parts = [Math.floor(seconds / 60), seconds % 60];
     if (parts[0] >= 60) parts.splice(0, 1, Math.floor(parts[0] / 60), parts[0] % 60);
     clock.textContent = parts

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('issues', '0008_drop_readable_columns'),
+        ('issues', '0009_tag_statistics'),
         ('releases', '0004_reacted'),
         ('tenants', '0011_send_again'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -1,0 +1,119 @@
+"""What each severity means: its target, and who is told and when."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from rest_framework import serializers
+
+from issues.api.incident_shapes import channels_named, person_named
+from issues.api.rules import OfProjectSerializer, RuleViewSet, example
+from issues.models import EscalationStep, IncidentPolicy
+from tenants.audit import Actor, difference, record
+
+Given = dict[str, Any]
+
+
+class StepSerializer(serializers.ModelSerializer[EscalationStep]):
+    channels = channels_named()
+    people = person_named(many=True, required=False)
+
+    class Meta:
+        model = EscalationStep
+        fields = ["after_seconds", "channels", "people"]
+
+
+class IncidentPolicySerializer(OfProjectSerializer):
+    channels = channels_named()
+    steps = StepSerializer(
+        many=True, required=False, help_text="Given, they replace those there are."
+    )
+
+    class Meta:
+        model = IncidentPolicy
+        fields = [
+            "id",
+            "project",
+            "severity",
+            "target_seconds",
+            "resolve_after_minutes",
+            "channels",
+            "steps",
+        ]
+
+    def validate_steps(self, value: Sequence[Given]) -> Sequence[Given]:
+        times = [step.get("after_seconds") for step in value]
+        if len(set(times)) < len(times):
+            raise serializers.ValidationError("Two steps have the same time.")
+        return value
+
+    def validate(self, attrs: Given) -> Given:
+        columns = {k: v for k, v in attrs.items() if k not in {"channels", "steps"}}
+        super().validate(columns)
+        return attrs
+
+    def create(self, validated_data: Given) -> IncidentPolicy:
+        steps = validated_data.pop("steps", [])
+        policy: IncidentPolicy = super().create(validated_data)
+        _write_steps(policy, steps)
+        return policy
+
+    def update(self, instance: IncidentPolicy, validated_data: Given) -> IncidentPolicy:
+        steps = validated_data.pop("steps", None)
+        policy: IncidentPolicy = super().update(instance, validated_data)
+        if steps is not None:
+            policy.steps.all().delete()
+            _write_steps(policy, steps)
+        return policy
+
+
+def _write_steps(policy: IncidentPolicy, steps: Sequence[Given]) -> None:
+    for given in steps:
+        channels, people = given.pop("channels", []), given.pop("people", [])
+        step = policy.steps.create(**given)
+        step.channels.set(channels)
+        step.people.set(people)
+
+
+def _shown(policy: IncidentPolicy) -> Given:
+    """All of a policy, for its audit row."""
+    fresh = IncidentPolicyViewSet.queryset.get(pk=policy.pk)
+    return dict(IncidentPolicySerializer(fresh).data)
+
+
+@example(
+    "Ten minutes, the lead after four",
+    {
+        "severity": "critical",
+        "target_seconds": 600,
+        "channels": ["on call"],
+        "steps": [{"after_seconds": 240, "people": ["lea"]}],
+    },
+)
+class IncidentPolicyViewSet(RuleViewSet):
+    """The policy of a project counts before that of every project (null)."""
+
+    queryset = IncidentPolicy.objects.select_related("project").prefetch_related(
+        "channels", "steps__channels", "steps__people"
+    )
+    serializer_class = IncidentPolicySerializer
+    scope = "issue"
+    read_permission = "issues.view_incidentpolicy"
+    write_permission = "issues.change_incidentpolicy"
+    orders = {"oldest": "pk"}
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            policy = serializer.save()
+            changes = difference({}, _shown(policy))
+            record(Actor.of(self.request), "added", policy, changes)
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            before = _shown(self.get_object())
+            policy = serializer.save()
+            changes = difference(before, _shown(policy))
+            if changes:
+                record(Actor.of(self.request), "changed", policy, changes)
+        # What was prefetched is of before.
+        serializer.instance = self.get_object()

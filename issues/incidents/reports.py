@@ -1,0 +1,53 @@
+"""What lists and pages tell of incidents, read in a fixed number of queries."""
+
+from collections.abc import Sequence
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from issues.incidents.timeline import MARKS
+from issues.models import Incident, IncidentEntry, IncidentIssue, Issue
+from tenants.models import Delivery
+
+ENTRIES_SHOWN = 500
+DELIVERIES_SHOWN = 200
+
+
+def listed_incidents() -> QuerySet[Incident]:
+    """Incidents with what a row of a list tells; the clock needs no further query."""
+    marks = IncidentEntry.objects.filter(kind__in=MARKS)
+    return Incident.objects.select_related("project", "owner").prefetch_related(
+        Prefetch("entries", marks)
+    )
+
+
+def linked_issues(incident: Incident) -> list[IncidentIssue]:
+    """Its issues, the worst impact first."""
+    links = incident.links.select_related("issue__project", "issue__stats")
+    return list(links.order_by("-issue__stats__exponent", "pk"))
+
+
+def family_of_incident(incident: Incident) -> list[int]:
+    """Its issues and those merged into them."""
+    linked = incident.links.values("issue_id")
+    found = Issue.objects.filter(Q(pk__in=linked) | Q(merged_into__in=linked))
+    return list(found.values_list("pk", flat=True))
+
+
+def entries_of(incident: Incident) -> list[IncidentEntry]:
+    """The newest lines of its timeline, in order."""
+    # Not through the incident, whose entries may be prefetched: those of the clock.
+    entries = IncidentEntry.objects.filter(incident=incident)
+    return list(entries.order_by("-at", "-id")[:ENTRIES_SHOWN])[::-1]
+
+
+def deliveries_of(incident: Incident) -> list[Delivery]:
+    """The newest messages about it, in the order in which they were written."""
+    found = Delivery.objects.filter(subject=incident.subject).select_related("channel")
+    return list(found.order_by("-id")[:DELIVERIES_SHOWN])[::-1]
+
+
+def burning_now(limit: int) -> Sequence[Incident]:
+    """Incidents whose clock runs, the oldest first."""
+    burning = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
+    found = listed_incidents().filter(state__in=burning)
+    return list(found.order_by("detected_at", "pk")[:limit])
