@@ -156,6 +156,23 @@ def test_an_event_that_the_first_upload_does_not_help_goes_on_waiting(
     )
 
 
+def test_what_a_detail_rule_left_out_does_not_come_back(
+    key: ProjectKey, digest: Digest, maps: SourceMaps
+) -> None:
+    put_fault(key, level="info")
+    digest.batch()
+    event = Event.objects.get()
+    note = {"rule": 1, "name": "Little of infos", "level": "minimal"}
+    body = {**event.payload, "_rush": {"detail": note}}
+    Event.objects.filter(pk=event.pk).update(body=pack(body))
+    upload_build(key)
+    again(maps)
+    event.refresh_from_db()
+    frame = crash_frame(event)
+    assert frame["context_line"] and "pre_context" not in frame
+    assert event.payload["_rush"]["detail"] == note
+
+
 def test_no_counter_moves(key: ProjectKey, digest: Digest, maps: SourceMaps) -> None:
     for _ in range(3):
         put_fault(key)
