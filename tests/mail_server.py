@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import cast
 
 HANG_UP = ""
 
@@ -63,7 +62,7 @@ def _handler(server: MailServer) -> type[socketserver.StreamRequestHandler]:
             taken = server.replies.get("TEXT", "250 Queued")[:1] in {"2", ""}
             if taken:
                 found = message_from_bytes(b"".join(lines), policy=policy.default)
-                server.mails.append(cast(EmailMessage, found))
+                server.mails.append(found)
                 server.recipients.append(list(named))
             self.say("TEXT", "250 Queued")
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tenants import outbound
 from tenants.audit import SYSTEM
 from tenants.delivery import send_test, serve
 from tenants.models import Channel, Delivery
@@ -94,7 +93,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[str]) -> list[
         asked.append(host)
         return [(0, 0, 0, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
