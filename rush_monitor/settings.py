@@ -340,9 +340,11 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "ActivityKindEnum": "issues.models.IssueActivity.Kind",
+        "DeliveryStateEnum": "tenants.models.Delivery.State",
         "EnvelopeKindEnum": "issues.models.inbox.EnvelopeKind",
         "ExposureSourceEnum": "releases.models.Watch.Source",
         "ResolutionEnum": "issues.models.Issue.Resolution",
+        "RollbackStateEnum": "releases.models.Rollback.State",
         "StatusEnum": "issues.models.Issue.Status",
         "VerdictEnum": "releases.models.Watch.Verdict",
     },
