@@ -9,7 +9,8 @@ a project's rules and the pre-check that spares most events all of this.
 from issues.scrubbing.events import scrub_body, scrub_event
 from issues.scrubbing.run import Run
 from issues.scrubbing.scrubber import Policy, Scrubber, scrubber_of
-from issues.scrubbing.text_run import FILTERED, Replaced
+from issues.scrubbing.structures import FILTERED
+from issues.scrubbing.text_run import Replaced
 from issues.scrubbing.texts import Level, holds_token, scrub_text
 
 __all__ = [

@@ -15,7 +15,7 @@ from issues.scrubbing.identity import identity_after
 from issues.scrubbing.names import words
 from issues.scrubbing.run import Run
 from issues.scrubbing.scrubber import OFF, Scrubber
-from issues.scrubbing.text_run import FILTERED
+from issues.scrubbing.structures import FILTERED
 from issues.scrubbing.texts import Level, holds_token
 
 # Written by us, or read as an id, a time or a level before.

@@ -9,7 +9,8 @@ from issues.scrubbing.addresses import is_address_name, truncated_list
 from issues.scrubbing.assignments import tells_nothing
 from issues.scrubbing.names import holds_cookies, words
 from issues.scrubbing.scrubber import TRUNCATED
-from issues.scrubbing.text_run import FILTERED, TextRun, as_bytes, joined
+from issues.scrubbing.structures import FILTERED
+from issues.scrubbing.text_run import TextRun, as_bytes, joined
 from issues.scrubbing.texts import Level, scrub_text
 
 MAX_DEPTH = 150  # of containers, JSON in texts included

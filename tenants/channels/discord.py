@@ -53,8 +53,6 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     if outcome.fate == Fate.CALLED:
         ref = str(part(answer.json(), "id") or post.head)
         return Outcome(Fate.CALLED, "Discord took it.", ref, answer=answer)
-    if outcome.fate == Fate.DOUBT and post.is_edit:
-        return Outcome(Fate.LATER, outcome.told, answer=answer)
     return outcome
 
 

@@ -57,7 +57,8 @@ class Access:
 class Kind(Protocol):
     """What each module of ``tenants.channels`` offers.
 
-    ``EDITS``: the head can be changed in place; else an edit is not sent. ``REPEATS``:
+    ``EDITS``: the head can be changed in place, twice without harm; else an edit is not
+    sent. ``REPEATS``:
     the other side acts once per key, so that an attempt in doubt may be made again.
     ``LOOKS_UP``: what was sent can be found again. With neither, an attempt in doubt
     ends as *outcome unknown*.

@@ -94,11 +94,7 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     elif post.head:
         body["thread_ts"] = post.head
     answer = yield call(access, method, body)
-    outcome = outcome_of_call(answer)
-    # An edit changes nothing the second time: whether it was made may be asked again.
-    if outcome.fate == Fate.DOUBT and post.is_edit:
-        return Outcome(Fate.LATER, outcome.told, answer=answer)
-    return outcome
+    return outcome_of_call(answer)
 
 
 def call(access: Access, method: str, body: Mapping[str, Any]) -> Request:

@@ -16,11 +16,15 @@ def attempt(delivery: Delivery, kind: Kind, at: datetime, send: Send) -> Outcome
         access = access_of(delivery.channel)
     except SecretUnreadable as error:
         return Outcome(Fate.REFUSED, str(error), broken=True)
-    outcome = kind.deliver(access, post_of(delivery, at), send)
+    post = post_of(delivery, at)
+    outcome = kind.deliver(access, post, send)
     answer = outcome.answer
     if answer is not None:
         body = access.concealed(answer.text).encode("utf-8", "replace")
         answer = replace(answer, body=body)
+    # An edit changes nothing the second time.
+    if outcome.fate == Fate.DOUBT and post.is_edit:
+        outcome = replace(outcome, fate=Fate.LATER)
     return replace(outcome, told=access.concealed(outcome.told), answer=answer)
 
 

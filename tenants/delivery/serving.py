@@ -137,7 +137,8 @@ def _attempt(delivery: Delivery, kind: Kind, clock: Clock, send: Send) -> bool:
 def _resolve_doubt(delivery: Delivery, kind: Kind, clock: Clock, send: Send) -> bool:
     """It may be there: a process died over it, or no answer came."""
     now = clock()
-    if kind.REPEATS and not is_old(delivery, now):
+    is_edit = kind.EDITS and not delivery.thread and head_of(delivery) is not None
+    if (kind.REPEATS or is_edit) and not is_old(delivery, now):
         return _claim(delivery, now) and _attempt(delivery, kind, clock, send)
     if not kind.LOOKS_UP:
         told = "The process that sent it ended before it noted an answer."

@@ -10,6 +10,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from issues.models import InboxEnvelope
 from releases.models import ReleaseMinute
+from tenants.delivery import switch_off, switched_by_hand
+from tenants.models import Delivery
 from tests.admin_pages import client_of, page, tags_in
 from tests.factories import (
     make_dead_letter,
@@ -23,6 +25,7 @@ from tests.factories import (
     make_user,
     make_watch,
 )
+from tests.tenants.sending import make_channel, put
 
 pytestmark = pytest.mark.django_db
 
@@ -313,9 +316,9 @@ def test_the_home_page_takes_the_same_queries_however_much_burns(
     # Session, person, two of permissions, dead letters twice; hit list; ids, issues
     # and count of what burns, its families and trends; the same two of the next to fix;
     # hit list count; minutes, deploys of the hour; deploys that are watched, their
-    # rollbacks; open clocks; oldest and number of the inbox; silent projects; whether
-    # any issue.
-    with django_assert_num_queries(24):
+    # rollbacks; open clocks; channels off, failed and waiting messages; oldest and
+    # number of the inbox; silent projects; whether any issue.
+    with django_assert_num_queries(27):
         page(viewer, "index")
 
 
@@ -323,3 +326,40 @@ def test_times_in_lists_are_sortable(viewer: Client) -> None:
     make_tenant(last_seen=NOW)
 
     assert f"{NOW:%Y-%m-%d %H:%M}" in page(viewer, "tenants_tenant_changelist")
+
+
+def test_the_home_page_tells_of_a_channel_that_is_off(viewer: Client) -> None:
+    channel = make_channel(name="on call")
+    switch_off(channel, "Slack says token_revoked.", timezone.now())
+
+    home = page(viewer, "index")
+
+    assert "is switched off, so nobody is told there" in home
+    assert "Slack says token_revoked." in home
+
+
+def test_a_channel_that_somebody_switched_off_is_no_trouble(viewer: Client) -> None:
+    channel = make_channel(is_active=False)
+    switched_by_hand(channel, "mia", timezone.now())
+
+    assert "nobody is told there" not in page(viewer, "index")
+
+
+@pytest.mark.parametrize(
+    ("hours", "subject", "told"),
+    [(1, "incident:1", True), (25, "incident:1", False), (1, "test:x", False)],
+)
+def test_the_home_page_tells_of_messages_that_did_not_arrive(
+    viewer: Client, hours: int, subject: str, told: bool
+) -> None:
+    row = put(make_channel(), subject=subject)
+    ended = timezone.now() - timedelta(hours=hours)
+    Delivery.objects.filter(pk=row.pk).update(state="failed", finished_at=ended)
+
+    assert ("1 message did not arrive" in page(viewer, "index")) == told
+
+
+def test_the_home_page_tells_how_long_messages_wait(viewer: Client) -> None:
+    put(make_channel(), now=timezone.now() - timedelta(minutes=9))
+
+    assert "Messages wait for 9 min" in page(viewer, "index")

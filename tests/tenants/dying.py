@@ -1,4 +1,4 @@
-"""A process that serves one channel and is killed at one point of it.
+"""A process that delivers and dies: serves one channel, and is killed at one point.
 
 Run as ``python -m tests.tenants.dying POINT CHANNEL`` with DATABASE_URL of the tests'.
 """

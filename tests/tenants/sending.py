@@ -73,11 +73,11 @@ def told_in_full(**changes: Any) -> Message:
     return Message(**{**fields, **changes})
 
 
-def serve_for(channel: Channel, clock: Clock, minutes: float = 8) -> None:
+def serve_for(channel: Channel, clock: Clock, minutes: float = 2) -> None:
     """What other processes make of a channel in the time that follows."""
-    for _ in range(int(minutes * 12)):
+    for _ in range(int(minutes * 6)):
         serve(channel.pk, clock)
-        clock.wait(5)
+        clock.wait(10)
 
 
 def state_of(delivery: Delivery) -> str:

@@ -144,12 +144,11 @@ UNKNOWN_AFTER = {
 }
 
 
-@pytest.mark.parametrize("kind", ["slack_webhook", "teams", "discord"])
 @pytest.mark.parametrize("point", POINTS)
 def test_elsewhere_it_arrives_once_or_its_outcome_is_unknown(
-    receiver: Receiver, point: str, kind: str
+    receiver: Receiver, point: str
 ) -> None:
-    channel = make_channel(kind, secret=f"{receiver.url}/services/T1/B1/x")
+    channel = make_channel("slack_webhook", secret=f"{receiver.url}/services/T1/B1/x")
     row = put(channel)
     receiver.reply = Reply(delay=3 if point == "before_answer" else 0)
 
@@ -208,4 +207,4 @@ def test_a_process_that_sleeps_through_its_own_funeral_sends_once(api: Slack) ->
     serve_for(channel, Clock())
 
     assert len(api.messages) == 1
-    assert state_of(row) in {State.UNKNOWN, State.SENT}
+    assert state_of(row) == State.SENT
