@@ -21,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 
 from issues.ingest.envelope import frame
 from issues.models import Event, InboxEnvelope, IssueStats
+from issues.sealed_envelopes import unseal_envelope
 from tenants.models import ProjectKey
 from tests.factories import make_detail_rule, make_key, make_project
 from tests.flow import npm
@@ -61,7 +62,7 @@ def arrived() -> dict[str, Arrived]:
     """What waits in the inbox, by tenant."""
     found = {}
     for row in InboxEnvelope.objects.order_by("pk"):
-        body = zstandard.decompress(row.body)
+        body = zstandard.decompress(unseal_envelope(bytes(row.body))[1])
         items = frame(body).items
         for item in items:
             if item.type == "event":
@@ -140,8 +141,10 @@ def sent(
             run(npm.command("node"), program, dsn, cwd=packages)
 
     with django_db_blocker.unblock():
-        yield send(front, client)
-        forget_all()
+        try:
+            yield send(front, client)
+        finally:
+            forget_all()
 
 
 @pytest.mark.clients
