@@ -124,14 +124,15 @@ def tried(client: APIClient, body: dict[str, Any] | None = None) -> Any:
 
 def test_the_saved_rules_are_previewed(client: APIClient) -> None:
     rule = make_detail_rule(name="cut", detail="minimal")
-    event = make_event(make_issue(), payload=payload_of(), title="KeyError")
+    payload = payload_of(extra={f"order {n}": f"line {n * n}" for n in range(99)})
+    event = make_event(make_issue(), payload=payload, title="KeyError")
 
     told = tried(client)
 
     (row,) = told["events"]
     assert (row["event"], row["title"], row["level"]) == (event.pk, "KeyError", "error")
     assert (row["rule"], row["name"], row["detail"]) == (rule.pk, "cut", "minimal")
-    assert (row["dropped"], row["left_out"]) == ("", ["user"])
+    assert (row["dropped"], row["left_out"]) == ("", ["extra", "user"])
     assert told["after"] == row["after"] < row["before"] == told["before"]
 
 
