@@ -142,7 +142,9 @@ def test_kept_names_stay_but_own_names_go() -> None:
     tree = {"api_token_name": "main", "api_token": "x", "parcel_key": "y"}
 
     assert scrubbed(
-        tree, kept=("api_token*",), keys=(("rule 1", "api_token"), ("rule 2", "parcel*"))
+        tree,
+        kept=("api_token*",),
+        keys=(("rule 1", "api_token"), ("rule 2", "parcel*")),
     ) == {"api_token_name": "main", "api_token": F, "parcel_key": F}
 
 

@@ -91,7 +91,7 @@ def test_own_names_and_patterns_are_seen() -> None:
     own = Scrubber(
         Policy(
             keys=(("rule 1", "parcel*"),),
-            patterns=(("rule 2", r'^PK-\d+$'), ("rule 3", 'say "x"')),
+            patterns=(("rule 2", r"^PK-\d+$"), ("rule 3", 'say "x"')),
         )
     )
 
