@@ -1,4 +1,4 @@
-"""Events: every part is scrubbed in its way, and what is derived is made of what is left."""
+"""Every part is scrubbed in its way, and what is derived is made of what is left."""
 
 import copy
 from typing import Any
