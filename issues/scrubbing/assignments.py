@@ -101,7 +101,7 @@ def assigned_literals(text: bytes, word_of: WordOf) -> Iterator[Found]:
 def assigned_otherwise(text: bytes, way: int, word_of: WordOf) -> list[Found]:
     """Values in tuples, tags, command lines or SQL, by the number of the way."""
     sign, pattern = _OTHERS[way]
-    return list(_otherwise(text, pattern, word_of)) if sign in text else []
+    return list(_otherwise(text, pattern, word_of)) if sign in text.lower() else []
 
 
 def _otherwise(text: bytes, pattern: Any, word_of: WordOf) -> Iterator[Found]:

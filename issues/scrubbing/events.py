@@ -21,7 +21,7 @@ from issues.scrubbing.texts import Level, holds_token
 # Written by us, or read as an id, a time or a level before.
 UNTOUCHED = frozenset({"event_id", "timestamp", "level"})
 # Packages and versions: their names tell of tokens without holding any.
-NAMES_ONLY = words("sdk modules release dist environment platform")
+NAMES_ONLY = frozenset({"modules", "release", "dist", "environment", "platform"})
 STACKS = frozenset({"exception", "threads"})
 PLACES = frozenset({"filename", "abs_path"})
 IMAGE_PLACES = frozenset({"code_file", "debug_file", "name"})

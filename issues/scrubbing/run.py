@@ -29,6 +29,7 @@ _HEADERS = words(
     " x-shopify-storefront-access-token x-shopify-hmac-sha256"
 )
 _NAME = re.compile(r"[\w.'\" \[\]-]{1,100}")
+_FLAG = re.compile(r"--?[A-Za-z][\w-]{0,100}")
 _NAMING = ("name", "key", "header", "field")
 _SMALLEST_CARD = 10**13
 
@@ -219,4 +220,4 @@ def _introduces(before: Any) -> bool:
     """Whether the value of this name follows as the list's next text."""
     if type(before) is not str:
         return False
-    return before.lower() in _HEADERS or (before[:2] == "--" and "=" not in before)
+    return before.lower() in _HEADERS or _FLAG.fullmatch(before) is not None

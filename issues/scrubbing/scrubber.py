@@ -119,6 +119,8 @@ def _glob(text: str) -> Regex[str]:
 # Behind a name: quotes, and what parts it from its value. In JSON the quote of a key
 # has a colon behind it, that of a text a comma.
 _BEHIND = r"\\*[\"'`]?\]?(?:\s|\\[nrt])*(?:[:=>]|%3)|(?:'|\\+\")\s*,"
+# In front of a name whose value follows as the next text.
+_BEFORE = r"(?:\[|(?:name|key|header|field)\\*\"\s*:\s*)\\*\"[\w.'-]*"
 _AUTH = r"auth(?:[^oe]|o[^r]|ori|e[^n]|en[^t]|ent[^i]|enti[^c]|entication)"
 _WHOLE_NAMES = (
     r"(?:t?otp|pwd|pw|pass|pin|cvv2?|cvc2?|ssn|iban|jwt|mfa|hmac|signature|sid|sig"
@@ -159,7 +161,8 @@ def _signs(policy: Policy) -> str:
     signs = [
         rf"(?i:{'|'.join(words)}|{_AUTH}|basic[ %\\+])",
         rf"(?i:{_WHOLE_NAMES})(?:[^a-z][\w.\]-]*)?(?:{_BEHIND})",
-        rf"(?i:--{_WHOLE_NAMES}\s)",
+        rf"(?i:--?{_WHOLE_NAMES})[\s\\\"]",
+        rf"{_BEFORE}(?i:{_WHOLE_NAMES})(?:[^a-z][\w.\]-]*)?'?\\*\"\s*,",
         rf"(?i:{_PARAMETERS})(?:=|%3)",
         *_token_signs(),
         r"(?:3[04-9]|4\d|5[1-5]|2[2-7]|6[0245])(?:[ -]?\d){12}",

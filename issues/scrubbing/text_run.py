@@ -43,9 +43,11 @@ class TextRun(ABC):
     _literals: tuple[bytes, ...] = ()
     _nested: int = 0
     _looks: int = 0
+    _by_default: bool = True
 
     def __post_init__(self) -> None:
         self._literals = tuple(text.encode() for text in self.literals)
+        self._by_default = not (self.scrubber.patterns or self.literals)
 
     @abstractmethod
     def tree(self, value: Any, path: str) -> Any:
@@ -85,9 +87,10 @@ class TextRun(ABC):
         self, text: str, path: str, name: str = "", level: Level = Level.FULL
     ) -> str:
         """The text at ``path`` and ``name`` without secrets."""
-        if _HARMLESS.fullmatch(text) and not self.scrubber.patterns:
+        if self._by_default and _HARMLESS.fullmatch(text):
             return text
-        if len(text) < SHORTEST or not self.may_touch_text(as_bytes(text)):
+        is_short = self._by_default and len(text) < SHORTEST
+        if is_short or not self.may_touch_text(as_bytes(text)):
             return text
         where = joined(path, name) if name else path
         self._looks += 1

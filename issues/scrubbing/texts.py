@@ -14,6 +14,7 @@ from issues.scrubbing.assignments import (
 from issues.scrubbing.scrubber import Policy, Scrubber, scrubber_of
 from issues.scrubbing.values import ALWAYS, FILTERED, Detector, replaced
 
+_FILTERED = FILTERED.decode()
 SHORTEST = 5  # no shorter text holds a name and its value
 
 
@@ -57,8 +58,10 @@ def scrub_text(
         rules = found.rules
         text = found.raw.decode("utf-8", "surrogatepass") if rules else text
     for label, pattern in scrubber.patterns if level is Level.FULL else ():
-        text, count = pattern.subn(FILTERED.decode(), text)
-        rules += [label] * count
+        # What was scrubbed before is no text to match in.
+        parts = [pattern.subn(_FILTERED, part) for part in text.split(_FILTERED)]
+        text = _FILTERED.join(part for part, _ in parts)
+        rules += [label] * sum(count for _, count in parts)
     return text, rules
 
 

@@ -20,12 +20,14 @@ from issues import bodies, deadletters
 from issues.digest import write
 from issues.digest.batch import Digest
 from issues.models import DeadLetter, Event, InboxEnvelope, Issue, Outcome
-from releases.models import Release
+from releases.models import Release, ReleaseNetwork
 from tenants.audit import SYSTEM
-from tenants.models import Tenant
+from tenants.models import Project, Tenant
 from tests.door import KEY, Door, make_key, through
 from tests.envelopes import envelope, event, item
 from tests.planted import KINDS, Planting, Secret, planted_events
+
+AGENT = "shpat_agent0a1b2c3d"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,11 +45,16 @@ def key() -> None:
 
 
 def send(*raw: bytes, path: str = f"/api/7/envelope/?sentry_key={KEY}") -> None:
-    """Each body by the front door, with agents and origins that hold secrets too."""
+    """Each body by the front door, from an agent whose name is a secret."""
 
     async def scenario(door: Door) -> list[int]:
-        answers = await asyncio.gather(*(door.post(body, path) for body in raw))
-        return [answer.status_code for answer in answers]
+        posts = (
+            door.post(
+                body, path, user_agent=f"agent {AGENT}", origin="https://a.example"
+            )
+            for body in raw
+        )
+        return [answer.status_code for answer in await asyncio.gather(*posts)]
 
     assert set(through(scenario)) == {200}
 
@@ -85,6 +92,7 @@ def _text(value: Any) -> str:
 def leaked(secrets: list[tuple[str, Secret]], *texts: str) -> list[tuple[str, str]]:
     """Place and kind of the secrets that can be read in the texts, in any case."""
     text = "\n".join(texts).lower()
+    assert AGENT not in text
     return [(place, s.kind) for place, s in secrets if s.needle.lower() in text]
 
 
@@ -225,3 +233,58 @@ def test_a_secret_of_a_security_report_is_not_stored(digest: Digest) -> None:
 
     assert Event.objects.count() == len(KINDS)
     assert leaked(planting.secrets, dump()) == []
+
+
+@pytest.mark.parametrize("addresses", ["off", "truncated"])
+def test_no_address_of_a_client_is_stored_but_its_network_guards_deploys(
+    digest: Digest, addresses: str
+) -> None:
+    Project.objects.update(ip_addresses=addresses)
+    client = "203.0.113.9"  # of the tests' front door
+    planted = event(
+        platform="javascript",
+        message=f"no answer to {client}",
+        user={"ip_address": "{{auto}}"},
+        request={
+            "headers": {"X-Forwarded-For": client},
+            "env": {"REMOTE_ADDR": client},
+        },
+    )
+    send(
+        envelope(item("event", planted)),
+        envelope(item("event", event(user={}, extra={"ip": client}))),
+        envelope(item("event", b"{}]")),
+    )
+    waiting = dump()
+    assert drain(digest) == 1
+
+    assert client not in waiting + dump()
+    assert ReleaseNetwork.objects.get().network == "203.0.113.0/24"
+    users = set(Event.objects.values_list("user", flat=True))
+    assert users == ({""} if addresses == "off" else {"", "ip:203.0.113.0"})
+
+
+def test_no_personal_data_is_stored_where_a_project_says_so(digest: Digest) -> None:
+    Project.objects.update(scrub_personal_data=True)
+    person = {
+        "email": "ann.nowak@mail.example",
+        "phone": "+49 170 9876543",
+        "shipping_address": "Lange Gasse 17",
+        "first_name": "Annegret",
+    }
+    text = f"mail {person['email']} or call {person['phone']}"
+    send(
+        envelope(
+            item("event", event(user={"email": person["email"], "name": "Annegret"})),
+        ),
+        envelope(
+            item("event", event(extra=person, message=text, exception=None)),
+        ),
+        envelope(item("event", event(request={"data": json.dumps({"order": person})}))),
+    )
+    drain(digest)
+
+    stored = dump()
+    assert [value for value in person.values() if value in stored] == []
+    hidden = Event.objects.filter(user__startswith="email:#")
+    assert hidden.count() == 1

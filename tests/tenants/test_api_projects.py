@@ -56,6 +56,22 @@ def test_a_project_names_its_repositories(client: APIClient) -> None:
     assert client.get(url).json()["repositories"] == ["acme/shop"]
 
 
+def test_a_project_says_what_is_stored_of_people(client: APIClient) -> None:
+    project = make_project()
+    url = f"{PROJECTS}{project.pk}/"
+
+    client.patch(url, {"ip_addresses": "off", "scrub_personal_data": True})
+    refused = client.patch(url, {"ip_addresses": "maybe"})
+
+    told = client.get(url).json()
+    assert (told["ip_addresses"], told["scrub_personal_data"]) == ("off", True)
+    assert "ip_addresses" in refused.json()["errors"]
+    assert AuditEntry.objects.get().changes == {
+        "ip_addresses": ["on", "off"],
+        "scrub_personal_data": [False, True],
+    }
+
+
 def test_a_change_to_what_is_there_leaves_no_audit_row(client: APIClient) -> None:
     project = make_project()
 
