@@ -14,7 +14,7 @@ from tenants.audit import Actor, difference, record
 Given = dict[str, Any]
 
 
-class StepSerializer(serializers.ModelSerializer[EscalationStep]):
+class EscalationStepSerializer(serializers.ModelSerializer[EscalationStep]):
     channels = channels_named()
     people = person_named(many=True, required=False)
 
@@ -25,7 +25,7 @@ class StepSerializer(serializers.ModelSerializer[EscalationStep]):
 
 class IncidentPolicySerializer(OfProjectSerializer):
     channels = channels_named()
-    steps = StepSerializer(
+    steps = EscalationStepSerializer(
         many=True, required=False, help_text="Given, they replace those there are."
     )
 

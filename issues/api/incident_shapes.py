@@ -222,7 +222,7 @@ class OwnerSerializer(serializers.Serializer[Any]):
     owner = person_named(allow_null=True, help_text="Username; null: nobody.")
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class IncidentChangeSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(required=False, max_length=200)
     severity = serializers.ChoiceField(choices=Severity.choices, required=False)
     target_seconds = serializers.IntegerField(

@@ -154,10 +154,10 @@ class IncidentViewSet(
         steps.add_note(incident, Actor.of(request), timezone.now(), given["text"])
         return self.answer(incident.pk)
 
-    @step(shapes.ChangeSerializer, {"severity": "critical"})
+    @step(shapes.IncidentChangeSerializer, {"severity": "critical"})
     def change(self, request: Request, pk: str) -> Response:
         """Change title, severity or target; a severity brings its policy's target."""
-        incident, given = self.get_object(), self.given(shapes.ChangeSerializer)
+        incident, given = self.get_object(), self.given(shapes.IncidentChangeSerializer)
         steps.change(incident, Actor.of(request), timezone.now(), **given)
         return self.answer(incident.pk)
 

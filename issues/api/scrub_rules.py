@@ -44,7 +44,7 @@ class TriedRuleSerializer(ScrubRuleSerializer):
         fields = ["project", "kind", "value", "event"]
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class ScrubChangeSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(help_text="Such as request.headers.Authorization.")
     rules = serializers.ListField(child=serializers.CharField())
     before = serializers.CharField()
@@ -55,7 +55,7 @@ class ScrubPreviewSerializer(serializers.Serializer[Any]):
     """The texts of a stored event that a rule would change."""
 
     event = serializers.CharField(source="event.event_id.hex")
-    changes = ChangeSerializer(many=True)
+    changes = ScrubChangeSerializer(many=True)
     more = serializers.IntegerField(help_text="Changes beyond the first 200.")
 
 

@@ -55,6 +55,7 @@ def test_a_new_project_gets_a_key(maintainer: Client) -> None:
         name="Shop",
         slug="shop",
         tenant_tags="tenant\n\n  shop \n",
+        ip_addresses="on",
     )
 
     project = Project.objects.get()
@@ -66,6 +67,7 @@ def test_a_new_project_gets_a_key(maintainer: Client) -> None:
 def test_a_new_project_leads_to_its_set_up(maintainer: Client) -> None:
     url = reverse("admin:tenants_project_add")
     fields = {"name": "Shop", "slug": "shop", "tenant_tags": "tenant"}
+    fields["ip_addresses"] = "on"
 
     response = maintainer.post(url, fields)
 
@@ -77,6 +79,7 @@ def test_a_new_project_leads_to_its_set_up(maintainer: Client) -> None:
 def test_who_adds_several_projects_goes_on_adding(maintainer: Client) -> None:
     url = reverse("admin:tenants_project_add")
     fields = {"name": "Shop", "slug": "shop", "tenant_tags": "tenant"}
+    fields["ip_addresses"] = "on"
 
     response = maintainer.post(url, {**fields, "_addanother": "1"})
 
@@ -120,6 +123,7 @@ def test_a_key_is_switched_off_on_its_project_and_audited(maintainer: Client) ->
             "slug": "shop",
             "tenant_tags": "\n".join(key.project.tenant_tags),
             "keep_attachments": "on",
+            "ip_addresses": "on",
             "keys-TOTAL_FORMS": "1",
             "keys-INITIAL_FORMS": "1",
             "keys-0-id": str(key.pk),
