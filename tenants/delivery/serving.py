@@ -52,12 +52,15 @@ def serve(channel_id: int, clock: Clock = timezone.now, send: Send = send) -> in
     0 at once when another process serves the channel.
     """
     taken, until = 0, clock() + SLICE
-    with only_one(f"tenants.channel.{channel_id}") as mine:
-        while mine and clock() < until:
-            delivery = _next(channel_id, clock())
-            if delivery is None:
+    while clock() < until:
+        with only_one(f"tenants.channel.{channel_id}") as mine:
+            if not mine:
                 break
-            taken += _step(delivery, clock, send)
+            while clock() < until and (delivery := _next(channel_id, clock())):
+                taken += _step(delivery, clock, send)
+        # A ring that came before the lock was let go found the channel served.
+        if _next(channel_id, clock()) is None:
+            break
     return taken
 
 
