@@ -68,14 +68,6 @@ def name_of(folder: str, digest: str) -> str:
     return f"{folder}/{digest[:2]}/{digest}"
 
 
-def write_blob(folder: str, data: bytes) -> str:
-    """Keep ``data`` and return its name; nothing is written where it lies already."""
-    name, storage = content_name(folder, data), storages["blobs"]
-    if not storage.exists(name):
-        storage.save(name, BytesIO(data))
-    return name
-
-
 def read_blob(name: str) -> bytes:
     """The file's bytes; raises FileNotFoundError."""
     with storages["blobs"].open(name) as file:
@@ -123,7 +115,6 @@ def unstage_blob(name: str) -> None:
 
     Repeated calls do no harm. Raises what the storage raises.
     """
-    data = read_staged(name)
-    if not storages["blobs"].exists(name):
-        storages["blobs"].save(name, BytesIO(data))
+    # Over what a process may have left that was killed half-way.
+    storages["blobs"].save(name, BytesIO(read_staged(name)))
     delete_staged([name])

@@ -13,8 +13,9 @@ from releases.artifacts.assembling import assemble_waiting
 from releases.artifacts.expiry import expire
 from releases.models import StoredFile
 from rush_monitor.settings import blob_storage
-from tenants.blobs import delete_blob, read_blob, write_blob
+from tenants.blobs import delete_blob, read_blob
 from tenants.models import Blob
+from tests.factories import write_blob
 from tests.fake_s3 import FakeS3, serving_s3
 from tests.releases.uploads import DEBUG_ID, MAP, SCRIPT, usual, waiting
 

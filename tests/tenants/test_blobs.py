@@ -6,8 +6,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 
 from rush_monitor.settings import blob_storage
-from tenants.blobs import content_name, delete_blob, read_blob, write_blob
+from tenants.blobs import content_name, delete_blob, read_blob
 from tenants.models import Blob
+from tests.factories import write_blob
 
 pytestmark = pytest.mark.django_db
 
