@@ -117,16 +117,16 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
 
 
 def _actions(incident: Incident) -> list[Action]:
-    value = str(incident.pk)
+    """Buttons that open the page where it is done: nothing is done from a channel."""
+    value, page = str(incident.pk), url_of(incident)
     actions = []
     if incident.state == State.OPEN:
-        actions.append(Action("acknowledge", "Acknowledge", "primary", value))
+        actions.append(Action("acknowledge", "Acknowledge", "primary", value, url=page))
     if incident.state != State.RESOLVED:
-        actions.append(Action("resolve", "Resolve…", "", value))
-        actions.append(Action("assign", "Assign", "", value))
+        actions.append(Action("resolve", "Resolve…", "", value, url=page))
+        actions.append(Action("assign", "Assign", "", value, url=page))
     if incident.deploy_id and incident.state in {State.OPEN, State.ACKNOWLEDGED}:
-        confirm = f"Roll back {incident.deploy}?"
-        actions.append(
-            Action("rollback", "Roll back now", "danger", value, confirm=confirm)
-        )
+        order = f"{settings.BASE_URL}/admin/releases/rollback/order/"
+        order += f"{incident.deploy_id}/"
+        actions.append(Action("rollback", "Roll back now", "danger", value, url=order))
     return actions
