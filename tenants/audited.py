@@ -1,13 +1,15 @@
 """The base of every admin page: unfold's looks, and an audit row for each change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -92,6 +94,25 @@ class AuditedModelAdmin(BaseAdmin):
         # "Delete selected" writes its audit rows before it deletes.
         with transaction.atomic():
             return super().response_action(request, queryset, *args, **kwargs)
+
+    def must_view(self, request: HttpRequest) -> None:
+        """Raise PermissionDenied where the person may not see these rows."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def own_page(
+        self, request: HttpRequest, template: str, context: Mapping[str, Any]
+    ) -> TemplateResponse:
+        """A page by a template of ours, inside the admin's frame."""
+        frame = self.admin_site.each_context(request)
+        return TemplateResponse(request, template, {**frame, **context})
+
+    def typed_form(self, request: HttpRequest) -> Any:
+        """The form as it was typed for a preview, of the row that ``?of=`` names."""
+        rows = self.model._default_manager
+        before = rows.filter(pk=row_id(request.GET.get("of", ""))).first()
+        form_class = self.get_form(request, before, change=before is not None)
+        return form_class(request.POST, instance=before)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -6,7 +6,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
@@ -68,19 +67,13 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:issues_deadletter_changelist"))
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         letter = DeadLetter.objects.filter(pk=row_id(object_id)).first()
         if letter is None:
             raise Http404("This dead letter is gone: it may have been digested again.")
         context = {
-            **self.admin_site.each_context(request),
             "letter": letter,
             "project": Project.objects.filter(pk=letter.project_id).first(),
             "contents": contents_of(letter),
@@ -88,4 +81,4 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             "title": "Dead letter",
             "content_title": f"Dead letter {letter.pk}",
         }
-        return TemplateResponse(request, "issues/dead_letter.html", context)
+        return self.own_page(request, "issues/dead_letter.html", context)

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -19,7 +18,7 @@ from issues.detail_preview import preview
 from releases.admin.thresholds import PercentField
 from releases.models import Environment
 from tenants.audit import Actor
-from tenants.audited import AuditedModelAdmin, row_id
+from tenants.audited import AuditedModelAdmin
 from tenants.detail_order import move
 from tenants.models import DetailRule
 
@@ -85,22 +84,18 @@ class DetailRuleAdmin(AuditedModelAdmin):
         if request.method == "POST":
             if not self.has_change_permission(request):
                 raise PermissionDenied
-            pk = row_id(request.GET.get("of", ""))
-            before = DetailRule.objects.filter(pk=pk).first()
-            form_class = self.get_form(request, before, change=before is not None)
-            form = form_class(request.POST, instance=before)
+            form = self.typed_form(request)
             typed = form.instance if form.is_valid() else None
         elif not self.has_view_permission(request):
             raise PermissionDenied
         wrong = form is not None and typed is None
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "preview": None if wrong else preview(timezone.now(), typed),
             "title": "What the rules would leave",
             "content_title": "What the rules would leave",
         }
-        return TemplateResponse(request, "issues/detail_preview.html", context)
+        return self.own_page(request, "issues/detail_preview.html", context)
 
     def changeform_view(
         self,

@@ -9,10 +9,8 @@ import orjson
 import zstandard
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
@@ -182,18 +180,14 @@ class EventAdmin(ReadOnlyAdmin):
         )
         return [raw, *super().get_urls()]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         form = EventFilterForm(request.GET)
         form.is_valid()
         for name, errors in form.errors.items():
             messages.error(request, f"{form.fields[name].label or name}: {errors[0]}")
         events, more = ([], False) if form.errors else self._page(request, form)
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "events": events,
             "more": more,
@@ -202,7 +196,7 @@ class EventAdmin(ReadOnlyAdmin):
             "title": "Events",
             "content_title": "Events",
         }
-        return TemplateResponse(request, "issues/events.html", context)
+        return self.own_page(request, "issues/events.html", context)
 
     def _page(
         self, request: HttpRequest, form: EventFilterForm
@@ -232,7 +226,6 @@ class EventAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         event = self._event(request, object_id)
         context = {
-            **self.admin_site.each_context(request),
             **event_context(request, event),
             "event": event,
             "issue": event.issue.merged_into or event.issue,
@@ -240,7 +233,7 @@ class EventAdmin(ReadOnlyAdmin):
             "title": event.title,
             "content_title": f"Event {event.event_id.hex[:8]}",
         }
-        return TemplateResponse(request, "issues/event.html", context)
+        return self.own_page(request, "issues/event.html", context)
 
     def json_view(self, request: HttpRequest, event_id: int) -> HttpResponse:
         """The event as stored; a download, so that no browser renders it."""
@@ -258,8 +251,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     def _event(self, request: HttpRequest, object_id: str) -> Event:
         """By row id, or by event id as alerts and logs write it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         events = Event.objects.select_related(
             "project", "issue__project", "issue__merged_into__project"
         ).select_related("release", "environment", "tenant")

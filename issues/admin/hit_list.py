@@ -4,10 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
@@ -61,16 +59,12 @@ class HitListAdmin(AuditedModelAdmin):
         ]
         return [*posts, *super().get_urls()]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         entries = current_entries(SHOWN)
         rows = rows_of(entry.issue for entry in entries)
         past = HitListEntry.objects.exclude(removed_at=None).select_related(*RELATED)
         context = {
-            **self.admin_site.each_context(request),
             "listed": list(zip(entries, rows, strict=True)),
             "past": past.order_by("-removed_at")[:PAST],
             "add_form": AddForm(initial={"hours": "72", "owner": request.user.pk}),
@@ -81,7 +75,7 @@ class HitListAdmin(AuditedModelAdmin):
             "title": "Hit list",
             "content_title": "Hit list",
         }
-        return TemplateResponse(request, "issues/hit_list.html", context)
+        return self.own_page(request, "issues/hit_list.html", context)
 
     def add_entry(self, request: HttpRequest) -> HttpResponse:
         """Put the named issue on the list."""

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -149,20 +148,16 @@ class InboundFiltersAdmin(AuditedModelAdmin):
             kwargs["form_class"] = LINES[db_field.name]
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         rows = project_rows(timezone.now())
         context = {
-            **self.admin_site.each_context(request),
             "rows": rows,
             "peak": max((row.filtered for row in rows), default=0),
             "title": "Inbound filters",
             "content_title": "Inbound filters",
         }
-        return TemplateResponse(request, "issues/inbound_projects.html", context)
+        return self.own_page(request, "issues/inbound_projects.html", context)
 
     def change_view(
         self,
@@ -193,10 +188,9 @@ class InboundFiltersAdmin(AuditedModelAdmin):
         )
         found = preview(form.instance, timezone.now()) if form.is_valid() else None
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "preview": found,
             "title": "What they would have dropped",
             "content_title": "What they would have dropped",
         }
-        return TemplateResponse(request, "issues/inbound_preview.html", context)
+        return self.own_page(request, "issues/inbound_preview.html", context)

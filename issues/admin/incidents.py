@@ -3,9 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
@@ -37,36 +35,26 @@ class IncidentAdmin(AuditedModelAdmin):
         ]
         return [*posts, *super().get_urls()]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         context = {
-            **self.admin_site.each_context(request),
             **incident_page.list_context(request),
             "title": "Incidents",
             "content_title": "Incidents",
         }
-        return TemplateResponse(request, "issues/incidents.html", context)
+        return self.own_page(request, "issues/incidents.html", context)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         incident = incident_page.find(object_id)
         context = {
-            **self.admin_site.each_context(request),
             **incident_page.page_context(request, incident),
             "title": incident.title,
             "content_title": f"Incident {incident.pk}",
         }
-        return TemplateResponse(request, "issues/incident.html", context)
+        return self.own_page(request, "issues/incident.html", context)
 
     def open_view(self, request: HttpRequest) -> HttpResponse:
         """Open one by hand."""

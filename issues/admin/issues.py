@@ -3,10 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
@@ -34,40 +32,30 @@ class IssueAdmin(AuditedModelAdmin):
         )
         return [act, *super().get_urls()]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         if request.method == "POST":
             return issue_list.do_bulk(request)
         context = {
-            **self.admin_site.each_context(request),
             **issue_list.list_context(request),
             "content_title": "Issues",
             "title": "Issues",
         }
-        return TemplateResponse(request, "issues/list.html", context)
+        return self.own_page(request, "issues/list.html", context)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         issue = issue_page.find(object_id)
         if issue.merged_into_id:
             return HttpResponseRedirect(page_url(issue.merged_into_id))
         context = {
-            **self.admin_site.each_context(request),
             **issue_page.page_context(request, issue),
             "title": issue.title,
             "content_title": issue.short_id,
         }
-        return TemplateResponse(request, "issues/issue.html", context)
+        return self.own_page(request, "issues/issue.html", context)
 
     def act_view(self, request: HttpRequest, issue_id: int, name: str) -> HttpResponse:
         """Do one action to one issue and return to its page."""

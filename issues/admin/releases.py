@@ -3,9 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from issues.admin import release_list, release_page
 from releases.models import Release
@@ -18,33 +16,23 @@ class ReleaseAdmin(ReadOnlyAdmin):
 
     search_fields = ("version",)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         context = {
-            **self.admin_site.each_context(request),
             **release_list.list_context(request),
             "content_title": "Releases",
             "title": "Releases",
         }
-        return TemplateResponse(request, "issues/releases.html", context)
+        return self.own_page(request, "issues/releases.html", context)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         release = release_page.find(object_id)
         context = {
-            **self.admin_site.each_context(request),
             **release_page.page_context(request, release),
             "title": release.version,
             "content_title": "Release",
         }
-        return TemplateResponse(request, "issues/release.html", context)
+        return self.own_page(request, "issues/release.html", context)

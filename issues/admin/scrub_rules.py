@@ -5,12 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from issues.scrub_preview import tried
-from tenants.audited import AuditedModelAdmin, may, row_id
+from tenants.audited import AuditedModelAdmin, may
 from tenants.models import ScrubRule
 from tenants.refusals import Refusal
 
@@ -53,11 +52,8 @@ class ScrubRuleAdmin(AuditedModelAdmin):
         """What the rule as typed would take out of an event; nothing is saved."""
         if not self._may_try(request):
             raise PermissionDenied
-        saved = ScrubRule.objects.filter(pk=row_id(request.GET.get("of", ""))).first()
-        form_class = self.get_form(request, saved, change=saved is not None)
-        form = form_class(request.POST, instance=saved)
+        form = self.typed_form(request)
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "title": "What it would scrub",
             "content_title": "What it would scrub",
@@ -67,7 +63,7 @@ class ScrubRuleAdmin(AuditedModelAdmin):
                 context["preview"] = tried(request.POST.get("event", ""), form.instance)
             except Refusal as refusal:
                 context["problem"] = str(refusal)
-        return TemplateResponse(request, "issues/scrub_preview.html", context)
+        return self.own_page(request, "issues/scrub_preview.html", context)
 
     def _may_try(self, request: HttpRequest) -> bool:
         return self.has_change_permission(request) and may(request, VIEW_EVENTS)

@@ -5,10 +5,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.defaultfilters import filesizeformat
-from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -106,17 +104,11 @@ class ArtifactBundleAdmin(AuditedModelAdmin):
         return names, {"bundles": len(bundles), "files": files}, set(), []
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         bundle = found(object_id)
         context = {
-            **self.admin_site.each_context(request),
             "bundle": bundle,
             "badge": badge(bundle),
             "moving": bundle.state in (State.CREATED, State.ASSEMBLING),
@@ -125,7 +117,7 @@ class ArtifactBundleAdmin(AuditedModelAdmin):
             "title": f"Artifact bundle {bundle}",
             "content_title": "Artifact bundle",
         }
-        return TemplateResponse(request, "releases/artifact_bundle.html", context)
+        return self.own_page(request, "releases/artifact_bundle.html", context)
 
 
 class FilesForm(forms.Form):

@@ -6,7 +6,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -31,35 +30,25 @@ class DeployAdmin(ReadOnlyAdmin):
         )
         return [finish, *super().get_urls()]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+    def changelist_view(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        self.must_view(request)
         context = {
-            **self.admin_site.each_context(request),
             **deploy_list.list_context(request),
             "title": "Deploys",
             "content_title": "Deploys",
         }
-        return TemplateResponse(request, "releases/deploys.html", context)
+        return self.own_page(request, "releases/deploys.html", context)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         deploy = deploy_page.find(object_id)
         context = {
-            **self.admin_site.each_context(request),
             **deploy_page.page_context(request, deploy),
             "title": str(deploy),
         }
-        return TemplateResponse(request, "releases/deploy.html", context)
+        return self.own_page(request, "releases/deploy.html", context)
 
     def finish_view(self, request: HttpRequest, deploy_id: int) -> HttpResponse:
         """Say that all of the new release is out."""

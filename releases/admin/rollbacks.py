@@ -1,5 +1,6 @@
 """Rollback targets with their test, rollbacks with their logs, and "roll back now"."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -8,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,19 +22,15 @@ from releases.rollbacks import ordering
 from releases.rollbacks.interlocks import plan_of
 from releases.rollbacks.probing import probe
 from releases.rollbacks.target_checks import problems_of
+from tenants.admin.secret_form import SecretForm, secret_field
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, ReadOnlyAdmin, may, row_id
 from tenants.refusals import Refusal
-from tenants.secrets import encrypt
 from tenants.talks import Fate
 
 if TYPE_CHECKING:
-    from django.forms import PasswordInput, Textarea, TextInput
-
-    ModelForm = forms.ModelForm[RollbackTarget]
+    from django.forms import Textarea, TextInput
 else:
-    from django.forms import ModelForm
-    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
@@ -59,9 +55,7 @@ def badge(state: str) -> SafeString:
     return format_html('<span class="rm-badge is-{}">{}</span>', kind, label)
 
 
-class TargetForm(ModelForm):
-    """A target; its secret goes in and never comes out."""
-
+class TargetForm(SecretForm):
     url = forms.URLField(
         label="URL",
         max_length=500,
@@ -69,12 +63,8 @@ class TargetForm(ModelForm):
         widget=TextInput(attrs={"inputmode": "url"}),
         help_text=URLS,
     )
-    # The model's own field holds it encrypted and is in no form.
-    new_secret = forms.CharField(
-        label="Secret",
-        required=False,
-        widget=PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
-    )
+    new_secret = secret_field()
+    secret_help = "The signing key of a webhook, or the token of an API."
 
     class Meta:
         model = RollbackTarget
@@ -94,33 +84,13 @@ class TargetForm(ModelForm):
         help_texts = {"options": OPTIONS}
         widgets = {"options": Textarea(attrs={"rows": 4})}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known = bool(self.instance.secret)
-        self.fields["new_secret"].help_text = (
-            "One is stored; leave this empty to keep it."
-            if known
-            else "The signing key of a webhook, or the token of an API."
-        )
-
     def clean_options(self) -> Any:
         return self.cleaned_data["options"] or {}
 
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return given
-        before = None
-        if self.instance.pk:
-            before = RollbackTarget.objects.get(pk=self.instance.pk)
-        for field, problem in problems_of(before, given, given["new_secret"]).items():
-            self.add_error("new_secret" if field == "secret" else field, problem)
-        return given
-
-    def save(self, commit: bool = True) -> Any:
-        if self.cleaned_data["new_secret"]:
-            self.instance.secret = encrypt(self.cleaned_data["new_secret"])
-        return super().save(commit)
+    def problems(
+        self, before: RollbackTarget | None, given: Mapping[str, Any], new_secret: str
+    ) -> Mapping[str, str]:
+        return problems_of(before, given, new_secret)
 
 
 @admin.register(RollbackTarget)
@@ -197,14 +167,13 @@ class RollbackTargetAdmin(AuditedModelAdmin):
         target = get_object_or_404(RollbackTarget, pk=target_id)
         outcome = probe(target, Actor.of(request), timezone.now())
         context = {
-            **self.admin_site.each_context(request),
             "target": target,
             "outcome": outcome,
             "works": outcome.fate == Fate.CALLED,
             "title": f"Test of {target}",
             "content_title": f"Test of {target}",
         }
-        return TemplateResponse(request, "releases/target_test.html", context)
+        return self.own_page(request, "releases/target_test.html", context)
 
 
 @admin.register(Rollback)
@@ -270,18 +239,12 @@ class RollbackAdmin(ReadOnlyAdmin):
         return rollback.requested_by or "verdict"
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
+        self, request: HttpRequest, object_id: str, *_: Any, **__: Any
     ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        self.must_view(request)
         rollback = found(object_id)
         again = rollback.state in (State.UNKNOWN, State.FAILED, State.REFUSED)
         context = {
-            **self.admin_site.each_context(request),
             "rollback": rollback,
             "badge": badge(rollback.state),
             "is_loud": ROLLBACKS[State(rollback.state)][0] == "fatal",
@@ -293,7 +256,7 @@ class RollbackAdmin(ReadOnlyAdmin):
             "title": f"Rollback {rollback.pk}",
             "content_title": f"Rollback {rollback.pk}",
         }
-        return TemplateResponse(request, "releases/rollback.html", context)
+        return self.own_page(request, "releases/rollback.html", context)
 
     def order_view(self, request: HttpRequest, deploy_id: int) -> HttpResponse:
         """What a rollback of a deploy would do, and the button that orders it."""
@@ -308,7 +271,6 @@ class RollbackAdmin(ReadOnlyAdmin):
         plan = plan_of(deploy, timezone.now())
         held = [lock for lock in plan.interlocks if not lock.overridable]
         context = {
-            **self.admin_site.each_context(request),
             "deploy": deploy,
             "plan": plan,
             "held": held,
@@ -316,7 +278,7 @@ class RollbackAdmin(ReadOnlyAdmin):
             "title": "Roll back now",
             "content_title": "Roll back now",
         }
-        return TemplateResponse(request, "releases/rollback_order.html", context)
+        return self.own_page(request, "releases/rollback_order.html", context)
 
 
 def order(request: HttpRequest, deploy: Deploy) -> HttpResponse:

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_POST
 from releases.admin.words import short, times
 from releases.models import Environment, Threshold
 from releases.replays.preview import preview
-from tenants.audited import AuditedModelAdmin, row_id
+from tenants.audited import AuditedModelAdmin
 from tenants.models import AuditEntry
 
 if TYPE_CHECKING:
@@ -120,18 +119,15 @@ class ThresholdAdmin(AuditedModelAdmin):
         """What the threshold as typed would have done; nothing is saved."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        before = Threshold.objects.filter(pk=row_id(request.GET.get("of", ""))).first()
-        form_class = self.get_form(request, before, change=before is not None)
-        form = form_class(request.POST, instance=before)
+        form = self.typed_form(request)
         found = preview(form.instance, timezone.now()) if form.is_valid() else None
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "preview": found,
             "title": "What it would have done",
             "content_title": "What it would have done",
         }
-        return TemplateResponse(request, "releases/threshold_preview.html", context)
+        return self.own_page(request, "releases/threshold_preview.html", context)
 
     def changeform_view(
         self,

@@ -1,14 +1,13 @@
 """Channels, with their state and "send test"."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -16,20 +15,16 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from tenants.admin.deliveries import badge
+from tenants.admin.secret_form import SecretForm, secret_field
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, may, row_id
 from tenants.channels.checking import problems_of
 from tenants.delivery import send_test, switched_by_hand
 from tenants.models import Channel, Delivery
-from tenants.secrets import encrypt
 
 if TYPE_CHECKING:
-    from django.forms import PasswordInput, Textarea
-
-    ModelForm = forms.ModelForm[Channel]
+    from django.forms import Textarea
 else:
-    from django.forms import ModelForm
-    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 
 CONFIG = (
@@ -43,16 +38,9 @@ SECRET = (
 )
 
 
-class ChannelForm(ModelForm):
-    """A channel; its secret goes in and never comes out."""
-
-    # The model's own field holds it encrypted and is in no form.
-    new_secret = forms.CharField(
-        label="Secret",
-        required=False,
-        max_length=2000,
-        widget=PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
-    )
+class ChannelForm(SecretForm):
+    new_secret = secret_field(max_length=2000)
+    secret_help = SECRET
 
     class Meta:
         model = Channel
@@ -60,30 +48,13 @@ class ChannelForm(ModelForm):
         help_texts = {"config": CONFIG}
         widgets = {"config": Textarea(attrs={"rows": 4})}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known = bool(self.instance.secret)
-        kept = "One is stored; leave this empty to keep it."
-        self.fields["new_secret"].help_text = kept if known else SECRET
-
     def clean_config(self) -> Any:
         return self.cleaned_data["config"] or {}
 
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return given
-        before = None
-        if self.instance.pk:
-            before = Channel.objects.get(pk=self.instance.pk)
-        for field, problem in problems_of(before, given, given["new_secret"]).items():
-            self.add_error("new_secret" if field == "secret" else field, problem)
-        return given
-
-    def save(self, commit: bool = True) -> Any:
-        if self.cleaned_data["new_secret"]:
-            self.instance.secret = encrypt(self.cleaned_data["new_secret"])
-        return super().save(commit)
+    def problems(
+        self, before: Channel | None, given: Mapping[str, Any], new_secret: str
+    ) -> Mapping[str, str]:
+        return problems_of(before, given, new_secret)
 
 
 @admin.register(Channel)
@@ -178,11 +149,10 @@ class ChannelAdmin(AuditedModelAdmin):
         channel = get_object_or_404(Channel, pk=channel_id)
         delivery = send_test(channel, Actor.of(request), timezone.now())
         context = {
-            **self.admin_site.each_context(request),
             "channel": channel,
             "delivery": delivery,
             "works": delivery.state == Delivery.State.SENT,
             "title": f"Test of {channel}",
             "content_title": f"Test of {channel}",
         }
-        return TemplateResponse(request, "tenants/channel_test.html", context)
+        return self.own_page(request, "tenants/channel_test.html", context)

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from tenants.audit import Actor, record
@@ -113,14 +112,13 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             token = self._issue(request, form.cleaned_data)
         context = {
-            **self.admin_site.each_context(request),
             "form": form,
             "token": token,
             "base_url": settings.BASE_URL,
             "title": "New API token",
             "content_title": "New API token",
         }
-        page = TemplateResponse(request, "tenants/token.html", context)
+        page = self.own_page(request, "tenants/token.html", context)
         page["Cache-Control"] = "no-store"
         return page
 

@@ -25,8 +25,8 @@ from releases.models import Rollback, Watch
 from releases.rollbacks.calling import call_due
 from releases.rollbacks.ordering import decide
 from rush_monitor.spawn import wait_until
+from tests.dying import POINTS
 from tests.receiver import Received, Receiver, Reply, receiving
-from tests.releases.dying import POINTS
 from tests.releases.rolling import MINUTE, Clock, degraded, make_deploy, make_target
 from tests.running import ROOT, free_port
 
@@ -64,7 +64,7 @@ def database_url() -> str:
 def worker(point: str) -> subprocess.Popen[bytes]:
     """A process that sends what is due, and dies at ``point``."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.releases.dying", point],
+        [sys.executable, "-m", "tests.dying", point, "calls"],
         cwd=ROOT,
         env={
             **os.environ,

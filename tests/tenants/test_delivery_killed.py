@@ -19,10 +19,10 @@ from pytest_django import Settings
 
 from rush_monitor.spawn import wait_until
 from tenants.models import Channel, Delivery
+from tests.dying import POINTS
 from tests.receiver import Receiver, Reply, receiving
 from tests.running import ROOT
 from tests.slack_server import Slack, slack_running
-from tests.tenants.dying import POINTS
 from tests.tenants.sending import (
     Clock,
     make_channel,
@@ -63,7 +63,7 @@ def database_url() -> str:
 def process(point: str, channel: Channel) -> subprocess.Popen[bytes]:
     """A process that serves the channel, and dies at ``point``."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.tenants.dying", point, str(channel.pk)],
+        [sys.executable, "-m", "tests.dying", point, "messages", str(channel.pk)],
         cwd=ROOT,
         env={
             **os.environ,
