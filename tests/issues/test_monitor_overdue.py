@@ -156,5 +156,6 @@ def test_more_than_a_piece_is_found_in_one_look(
 
 def test_the_tick_looks() -> None:
     hourly()
+    MonitorClock.objects.update(ticked=timezone.now())
     tasks.monitors_tick()
     assert CheckIn.objects.get().status == "missed"

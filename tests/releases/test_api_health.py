@@ -19,8 +19,6 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-NOW = timezone.now()
-
 
 @pytest.fixture
 def client() -> APIClient:
@@ -35,11 +33,13 @@ def production() -> Environment:
 @pytest.fixture
 def release(production: Environment) -> Release:
     """The second release of a project, in production."""
-    first_seen = NOW - timedelta(days=3)
+    first_seen = timezone.now() - timedelta(days=3)
     old = make_release(production.project, "1.0.0", first_seen=first_seen)
     new = make_release(production.project, "1.1.0")
-    make_minute(old, production, NOW, errors=1, sessions=100)
-    make_minute(new, production, NOW, errors=6, sessions=300, sessions_crashed=3)
+    make_minute(old, production, timezone.now(), errors=1, sessions=100)
+    make_minute(
+        new, production, timezone.now(), errors=6, sessions=300, sessions_crashed=3
+    )
     return new
 
 
@@ -81,7 +81,9 @@ def test_a_release_without_figures_has_no_environment(client: APIClient) -> None
 def test_one_environment_is_asked_for_by_name(
     client: APIClient, release: Release
 ) -> None:
-    make_minute(release, make_environment(release.project, "staging"), NOW, events=1)
+    make_minute(
+        release, make_environment(release.project, "staging"), timezone.now(), events=1
+    )
 
     answer = client.get(url(release), {"environment": "staging"}).json()
 
@@ -131,7 +133,7 @@ def hit(release: Release, environment: Environment, **counts: Any) -> None:
         release_id=release.pk,
         environment_id=environment.pk,
         tenant_id=make_tenant("acme.example").pk,
-        minute=NOW,
+        minute=timezone.now(),
         **counts,
     )
 
@@ -166,7 +168,9 @@ def test_tenants_have_no_rate_without_a_denominator(
 def test_of_several_environments_one_must_be_named(
     client: APIClient, release: Release
 ) -> None:
-    make_minute(release, make_environment(release.project, "staging"), NOW, events=1)
+    make_minute(
+        release, make_environment(release.project, "staging"), timezone.now(), events=1
+    )
 
     response = client.get(url(release, "tenants/"))
 
