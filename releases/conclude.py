@@ -225,18 +225,11 @@ def _numbers(
         )
     base_rate = (against[0] + 0.5) / against[1]
     overall = judgement.overall
-    low = high = surely = None
-    if exposure:
-        low, high = ratio_interval(capped, exposure, *against, base.dispersion)
-        surely = anytime_lower(capped, exposure, *against, base.dispersion)
+    low, high, surely = _bounds(capped, exposure, against, base.dispersion)
     high_without = high
     if found.added_exposure:
         left = exposure - found.added_exposure
-        high_without = (
-            ratio_interval(capped, left, *against, base.dispersion)[1]
-            if left > 0
-            else None
-        )
+        _, high_without, _ = _bounds(capped, left, against, base.dispersion)
     return {
         "minutes": len(found.minutes),
         "errors": errors,
@@ -267,6 +260,16 @@ def _numbers(
         "concurrent": found.concurrent,
         "source": found.source,
     }
+
+
+def _bounds(
+    errors: float, exposure: float, against: tuple[float, float], dispersion: float
+) -> tuple[float | None, float | None, float | None]:
+    """The ratio's interval and what it is surely above; Nones without exposure."""
+    if exposure <= 0:
+        return None, None, None
+    low, high = ratio_interval(errors, exposure, *against, dispersion)
+    return low, high, anytime_lower(errors, exposure, *against, dispersion)
 
 
 def _action(
