@@ -69,7 +69,9 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
         if value in CHOICES[name]:
             found = found.filter(**{name: value})
     number = max(row_id(request.GET.get("page", "")), 1)
-    page = page_of(found, reports.listed_incidents(), min(number, 40))
+    page = page_of(
+        found, reports.listed_incidents(Incident.objects.all()), min(number, 40)
+    )
     rows = rows_of(page.rows, timezone.now())
     may_open = may(request, actions.ADD)
     return {

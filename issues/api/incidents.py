@@ -68,7 +68,7 @@ class IncidentViewSet(
     orders = {"detected": "-detected_at"}
 
     def get_queryset(self) -> QuerySet[Incident]:
-        return reports.listed_incidents()
+        return reports.listed_incidents(Incident.objects.all())
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         if self.action == "list":

@@ -4,16 +4,24 @@ Each reaction leaves a mark on the row that it reacted to, in one transaction wi
 it did: a process that dies is replaced by one that finds the row without its mark.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, Min
+from django.db import transaction
+from django.db.models import F, Min, Sum
 
 from issues.incidents import steps, telling
 from issues.incidents.steps import Fire
-from issues.models import EscalationStep, Incident, IncidentEntry, Severity
+from issues.models import (
+    EscalationStep,
+    Incident,
+    IncidentEntry,
+    IncidentIssue,
+    IssueMinute,
+    Severity,
+)
+from issues.queries import families_of
 from releases.models import Action, Rollback, Watch
 from tenants.audit import SYSTEM
 from tenants.delivery import enqueue
@@ -29,16 +37,6 @@ CALM_MINUTES = 5
 CALM, AGAIN = 0.1, 0.5
 # The rate of a young incident says nothing yet.
 SETTLED = timedelta(minutes=CALM_MINUTES + 1)
-
-RATES = """
-SELECT link.incident_id, coalesce(sum(m.events), 0)::int
-FROM issues_incidentissue link
-JOIN issues_issue i ON i.id = link.issue_id OR i.merged_into_id = link.issue_id
-LEFT JOIN issues_issueminute m ON m.issue_id = i.id
-    AND m.minute >= %(since)s AND m.minute < %(until)s
-WHERE link.incident_id = ANY(%(incidents)s)
-GROUP BY 1
-"""
 
 
 def react_to_watches(now: datetime) -> int:
@@ -137,30 +135,42 @@ def note_alerted(now: datetime) -> int:
 
 
 def follow_rates(now: datetime) -> None:
-    """Mitigate what has calmed down, reopen what burns again, resolve what stays calm.
-
-    Incidents of deploys are left to the proof of their rollback while one is under way.
-    """
+    """Mitigate what calmed down, reopen what burns again, resolve what stays calm."""
     incidents = list(
         Incident.objects.unresolved().filter(links__isnull=False).distinct()
     )
     rates = rates_of([incident.pk for incident in incidents], now)
     for incident in incidents:
-        _follow(incident, rates.get(incident.pk, 0), now)
+        _follow(incident, rates[incident.pk], now)
     _resolve_calm(now)
 
 
-def rates_of(incident_ids: Collection[int], now: datetime) -> dict[int, int]:
+def rates_of(incident_ids: Collection[int], now: datetime) -> Counter[int]:
     """Events of each incident's issues within the last five whole minutes."""
+    links = list(
+        IncidentIssue.objects.filter(incident__in=incident_ids).values_list(
+            "incident_id", "issue_id"
+        )
+    )
+    families = families_of(list({issue for _, issue in links}))
     until = now.replace(second=0, microsecond=0)
-    asked: dict[str, Any] = {
-        "incidents": list(incident_ids),
-        "since": until - timedelta(minutes=CALM_MINUTES),
-        "until": until,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(RATES, asked)
-        return dict(cursor.fetchall())
+    counted = (
+        IssueMinute.objects.filter(
+            issue_id__in=families.members,
+            minute__gte=until - timedelta(minutes=CALM_MINUTES),
+            minute__lt=until,
+        )
+        .values_list("issue_id")
+        .annotate(Sum("events"))
+    )
+    root_of = dict(zip(families.members, families.roots, strict=True))
+    events: Counter[int] = Counter()
+    for member, count in counted:
+        events[root_of[member]] += count
+    rates: Counter[int] = Counter()
+    for incident, issue in links:
+        rates[incident] += events[issue]
+    return rates
 
 
 def _follow(incident: Incident, events: int, now: datetime) -> None:

@@ -12,10 +12,10 @@ ENTRIES_SHOWN = 500
 DELIVERIES_SHOWN = 200
 
 
-def listed_incidents() -> QuerySet[Incident]:
-    """Incidents with what a row of a list tells; the clock needs no further query."""
+def listed_incidents(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
+    """The incidents with what a row tells; the clock needs no further query."""
     marks = IncidentEntry.objects.filter(kind__in=MARKS)
-    return Incident.objects.select_related("project", "owner").prefetch_related(
+    return incidents.select_related("project", "owner").prefetch_related(
         Prefetch("entries", marks)
     )
 
@@ -48,6 +48,4 @@ def deliveries_of(incident: Incident) -> list[Delivery]:
 
 def burning_now(limit: int) -> Sequence[Incident]:
     """Incidents whose clock runs, the oldest first."""
-    burning = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
-    found = listed_incidents().filter(state__in=burning)
-    return list(found.order_by("detected_at", "pk")[:limit])
+    return list(listed_incidents(Incident.objects.burning())[:limit])

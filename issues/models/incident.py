@@ -97,7 +97,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         """Those whose clock runs, the oldest first."""
         return self.filter(
             state__in=[Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
-        ).order_by("detected_at")
+        ).order_by("detected_at", "pk")
 
 
 class Incident(models.Model):
