@@ -10,11 +10,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from rush_monitor.cluster import Postgres
 from rush_monitor.embedded import Valkey
 from rush_monitor.spawn import wait_until
-from tests.engines import MEMORY_BROKER, SERVER_IS_OURS
+from tests.engines import MEMORY_BROKER, SERVER_IS_OURS, worker_number
 from tests.running import RunningUp, running_up
 
 
@@ -45,13 +46,16 @@ def durable_database_url(short_tmp: Path) -> Iterator[str]:
     environment, else on one of our own, for the tests' usual one is careless."""
     if SERVER_IS_OURS not in os.environ:
         server = os.environ["DATABASE_URL"]
+        database = f"rush_durable{worker_number()}"
+        name = sql.Identifier(database)
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
         with psycopg.connect(server, autocommit=True) as session:
-            session.execute("DROP DATABASE IF EXISTS rush_durable WITH (FORCE)")
-            session.execute("CREATE DATABASE rush_durable")
+            session.execute(drop)
+            session.execute(sql.SQL("CREATE DATABASE {}").format(name))
         parts = urlsplit(server)
-        yield urlunsplit(parts._replace(path="/rush_durable"))
+        yield urlunsplit(parts._replace(path=f"/{database}"))
         with psycopg.connect(server, autocommit=True) as session:
-            session.execute("DROP DATABASE rush_durable WITH (FORCE)")
+            session.execute(drop)
         return
     directory = short_tmp / "durable"
     with Postgres(directory, directory / "run").running() as postgres:

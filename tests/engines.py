@@ -2,7 +2,8 @@
 
 Loaded by ``-p tests.engines``. ``DATABASE_URL`` and ``CELERY_BROKER_URL`` of the
 environment win; without them a throw-away embedded PostgreSQL runs for the session,
-and Celery uses its in-memory broker. Workers of pytest-xdist inherit both.
+and Celery uses its in-memory broker. Workers of pytest-xdist inherit both, but each
+has a database of its own on a Redis server, whose queues they would share.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import secrets
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -50,6 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def worker_number() -> str:
+    """The digits of this worker of pytest-xdist; "" in the only process."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+
+
 def _provide_engines() -> None:
     # A short path: a socket's ends at 103 bytes on macOS.
     directory = tempfile.TemporaryDirectory(prefix="rush-test-", dir="/tmp")
@@ -59,7 +66,10 @@ def _provide_engines() -> None:
         os.environ.pop(name, None)
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ["SECRET_KEY"] = secrets.token_hex()
-    os.environ.setdefault("CELERY_BROKER_URL", MEMORY_BROKER)
+    broker = os.environ.setdefault("CELERY_BROKER_URL", MEMORY_BROKER)
+    if worker_number() and broker.startswith("redis://"):
+        parts = urlsplit(broker)._replace(path=f"/{worker_number()}")
+        os.environ["CELERY_BROKER_URL"] = parts.geturl()
     if not os.environ.get("DATABASE_URL"):
         server = Postgres(data_dir, data_dir / "run", durable=False)
         _stack.enter_context(server.running())
