@@ -21,7 +21,6 @@ from tenants.talks import (
     Sighting,
     Talk,
     called,
-    converse,
     looked_up,
     outcome_of,
     part,
@@ -154,16 +153,3 @@ def _search(access: Access, post: Post) -> Talk[Sighting]:
             return Sighting(True, "It was found in Slack's history.", ts)
     whole = not part(found, "has_more")
     return Sighting(False, "It is not in Slack's history.", sure=whole)
-
-
-def ask(access: Access, method: str, body: Mapping[str, Any], send: Send) -> Any:
-    """Call a method that changes no message; returns its answer as JSON, or None.
-
-    Raises OutboundError.
-    """
-
-    def talk() -> Talk[Any]:
-        answer = yield call(access, method, body)
-        return answer.json()
-
-    return converse(talk(), send)
