@@ -29,7 +29,7 @@ FROM issues_checkin c
 JOIN issues_monitorenvironment p ON p.id = c.monitor_environment_id
 JOIN issues_monitor m ON m.id = p.monitor_id
 JOIN releases_environment e ON e.id = p.environment_id
-WHERE m.slug = %s AND c.status <> 'in_progress' ORDER BY c.id
+WHERE m.slug = %s AND c.status <> 'in_progress' ORDER BY c.started
 """
 DEPLOYS = """
 SELECT p.slug, e.name AS environment, d.*, w.verdict
