@@ -8,6 +8,7 @@ import random
 import sys
 import uuid
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import django
@@ -15,18 +16,21 @@ import django
 django.setup()
 
 import zstandard  # noqa: E402
+from django.core.files.storage import storages  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks.make_workload import browser_body, zipf  # noqa: E402
 from benchmarks.symbols_maps import Build, build  # noqa: E402
 from issues.models import InboxEnvelope  # noqa: E402
+from issues.sealed_envelopes import Sender, seal_envelope  # noqa: E402
 from releases.models import Artifact, ArtifactBundle, StoredFile  # noqa: E402
-from tenants.blobs import write_blob  # noqa: E402
+from tenants.blobs import content_name  # noqa: E402
 from tenants.models import Project, ProjectKey  # noqa: E402
 
 FRAMES = 8
 SITES = 300
+SENDER = Sender("203.0.113.9", "benchmark", "https://shop.example.com", "")
 
 Frames = list[dict[str, Any]]
 
@@ -41,9 +45,9 @@ def upload(project: Project, builds: list[Build]) -> None:
             (kinds.MINIFIED, made.url, made.script),
             (kinds.SOURCE_MAP, f"{made.url}.map", made.source_map),
         ):
-            stored = StoredFile.objects.create(
-                name=write_blob("artifacts", data), size=len(data), written=True
-            )
+            name = content_name("artifacts", data)
+            storages["blobs"].save(name, BytesIO(data))
+            stored = StoredFile.objects.create(name=name, size=len(data), written=True)
             Artifact.objects.create(
                 bundle=bundle,
                 project=project,
@@ -89,12 +93,8 @@ def put(key: ProjectKey, bodies: list[dict[str, Any]]) -> None:
                 key_id=key.pk,
                 kind="envelope",
                 received=timezone.now(),
-                remote_addr="203.0.113.9",
-                user_agent="benchmark",
-                origin="https://shop.example.com",
-                query="",
                 size=len(payload),
-                body=zstandard.compress(payload),
+                body=seal_envelope(SENDER, zstandard.compress(payload)),
             )
         )
     InboxEnvelope.objects.bulk_create(rows, batch_size=500)

@@ -15,6 +15,7 @@ from django.db import connection
 
 from tenants.outbound import Answer, Request, send
 
+PATIENCE = 60  # seconds for a process to come to its end, on a busy machine
 POINTS = ("before_claim", "after_claim", "before_answer", "after_answer", "never")
 # What is sent: the module that claims and sends, and the function that does it.
 SENDERS = {

@@ -50,6 +50,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "broker: uses the broker of CELERY_BROKER_URL, whichever it is"
     )
+    config.addinivalue_line(
+        "markers", "own_engines: starts embedded engines, whatever DATABASE_URL says"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "up" in getattr(item, "fixturenames", ()):
+            item.add_marker("own_engines")
 
 
 def worker_number() -> str:

@@ -16,6 +16,8 @@ from benchmarks.sender import EVENT_ID, Sender
 from benchmarks.system import System
 from tests.envelopes import envelope, event, frame, item
 
+pytestmark = pytest.mark.own_engines
+
 TARGETS = (*kills.TARGETS, kills.SUPERVISOR)
 EVENTS_PER_SECOND = 25
 BETWEEN_SECONDS = 0.3

@@ -25,7 +25,7 @@ from releases.models import Rollback, Watch
 from releases.rollbacks.calling import call_due
 from releases.rollbacks.ordering import decide
 from rush_monitor.spawn import wait_until
-from tests.dying import POINTS
+from tests.dying import PATIENCE, POINTS
 from tests.receiver import Received, Receiver, Reply, receiving
 from tests.releases.rolling import MINUTE, Clock, degraded, make_deploy, make_target
 from tests.running import ROOT, free_port
@@ -78,9 +78,9 @@ def die_at(point: str, receiver: Receiver) -> None:
     """Run a worker to its death at ``point``; during the call we kill it ourselves."""
     process = worker(point)
     if point == "before_answer":
-        assert wait_until(lambda: bool(receiver.calls()), 20)
+        assert wait_until(lambda: bool(receiver.calls()), PATIENCE)
         process.kill()
-    status = process.wait(20)
+    status = process.wait(PATIENCE)
     assert status == (0 if point == "never" else -signal.SIGKILL)
 
 
@@ -169,7 +169,7 @@ def test_two_workers_at_once_make_one_call(receiver: Receiver) -> None:
 
     workers = [worker("never") for _ in range(3)]
 
-    assert [process.wait(20) for process in workers] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in workers] == [0, 0, 0]
     assert len(receiver.calls()) == 1
 
 
@@ -212,7 +212,7 @@ def test_a_worker_that_sleeps_through_its_own_funeral_calls_at_most_once(
     row = order(url=receiver.url)
     receiver.reply = Reply(delay=1)
     process = worker("never")
-    assert wait_until(lambda: bool(receiver.calls()), 20)
+    assert wait_until(lambda: bool(receiver.calls()), PATIENCE)
     os.kill(process.pid, signal.SIGSTOP)
     try:
         call_due(Clock(timezone.now() + 2 * MINUTE))
@@ -220,7 +220,7 @@ def test_a_worker_that_sleeps_through_its_own_funeral_calls_at_most_once(
     finally:
         os.kill(process.pid, signal.SIGCONT)
 
-    process.wait(20)
+    process.wait(PATIENCE)
 
     assert len(receiver.calls()) == 1
     assert Rollback.objects.get(pk=row.pk).state == State.CALLED
@@ -244,7 +244,7 @@ def test_the_call_is_made_while_others_read_the_row(receiver: Receiver) -> None:
     receiver.reply = Reply(delay=1)
     thread = threading.Thread(target=worker("never").wait, args=(20,))
     thread.start()
-    assert wait_until(lambda: bool(receiver.calls()), 20)
+    assert wait_until(lambda: bool(receiver.calls()), PATIENCE)
 
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '200ms'")

@@ -13,6 +13,8 @@ from rush_monitor.cluster import Postgres
 from rush_monitor.spawn import wait_until
 from tests.running import RunningUp, manage
 
+pytestmark = pytest.mark.own_engines
+
 TABLES = """
     SELECT relname FROM pg_class WHERE relkind = 'r'
       AND relnamespace = 'public'::regnamespace ORDER BY relname

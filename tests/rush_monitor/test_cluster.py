@@ -13,6 +13,8 @@ from rush_monitor.cluster import Postgres
 from rush_monitor.spawn import birth, wait_until
 from rush_monitor.unprivileged import EngineError
 
+pytestmark = pytest.mark.own_engines
+
 
 @pytest.fixture(scope="module")
 def home(short_tmp: Path) -> Path:

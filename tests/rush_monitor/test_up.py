@@ -17,6 +17,8 @@ from rush_monitor.management.commands.up import make_secret_key
 from rush_monitor.spawn import birth
 from tests.running import RunningUp, eventually, free_port, gone, manage, running_up
 
+pytestmark = pytest.mark.own_engines
+
 CHILDREN = {"postgres", "valkey", "front", "django", "digest", "worker", "beat"}
 
 

@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from rush_monitor.spawn import wait_until
 from tenants.models import Channel, Delivery
-from tests.dying import POINTS
+from tests.dying import PATIENCE, POINTS
 from tests.receiver import Receiver, Reply, receiving
 from tests.running import ROOT
 from tests.slack_server import Slack, slack_running
@@ -78,9 +78,9 @@ def die_at(point: str, channel: Channel, receiver: Receiver) -> None:
     before = len(receiver.calls())
     running = process(point, channel)
     if point == "before_answer":
-        assert wait_until(lambda: len(receiver.calls()) > before, 20)
+        assert wait_until(lambda: len(receiver.calls()) > before, PATIENCE)
         running.kill()
-    status = running.wait(20)
+    status = running.wait(PATIENCE)
     assert status == (0 if point == "never" else -signal.SIGKILL)
 
 
@@ -195,7 +195,7 @@ def test_a_process_that_sleeps_through_its_own_funeral_sends_once(api: Slack) ->
     row = put(channel)
     api.failures, api.acts = [Reply(delay=1)], True
     running = process("never", channel)
-    assert wait_until(lambda: bool(api.receiver.calls()), 20)
+    assert wait_until(lambda: bool(api.receiver.calls()), PATIENCE)
     os.kill(running.pid, signal.SIGSTOP)
     try:
         # It still serves the channel: nobody else does meanwhile.
@@ -203,7 +203,7 @@ def test_a_process_that_sleeps_through_its_own_funeral_sends_once(api: Slack) ->
         assert state_of(row) == State.SENDING
     finally:
         os.kill(running.pid, signal.SIGCONT)
-    running.wait(20)
+    running.wait(PATIENCE)
     serve_for(channel, Clock())
 
     assert len(api.messages) == 1
