@@ -25,9 +25,10 @@ REASONS = {
     "inbox_full": "refused with 429 while the inbox was full",
     "invalid": "could not be read",
     "too_large": "over a bound in bytes",
-    "hourly_limit": "attachments over what a project may keep in an hour",
+    "hourly_limit": "attachments or feedback over what a project may keep in an hour",
     "switched_off": "the project keeps no attachments, or the monitor is disabled",
-    "too_many": "more monitors, or environments of one, than a project may have",
+    "too_many": "more monitors, or environments of one, than a project may have; "
+    "more feedback than an envelope may hold",
     "filtered": "its event was filtered out",
 }
 

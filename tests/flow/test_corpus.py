@@ -408,7 +408,6 @@ def test_what_is_not_kept_is_counted(replay: Replay) -> None:
         ("transaction", "ratelimit_backoff"): 3,
     }
     dropped = {
-        "feedback": 3,
         "log_item": 12,
         "profile": 1,
         "replay": 2,
