@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.conf import LazySettings
 from django.db import DataError, OperationalError
+from django.db.models import Sum
 from django.utils import timezone
 
 from issues import attachments, feedback, merging, tasks
@@ -83,8 +84,8 @@ def digested(digest: Digest, key: ProjectKey, *bodies: bytes) -> None:
 
 
 def dropped() -> dict[str, int]:
-    rows = Outcome.objects.filter(category="feedback")
-    return dict(rows.values_list("reason", "quantity"))
+    rows = Outcome.objects.filter(category="feedback").values_list("reason")
+    return dict(rows.annotate(Sum("quantity")).order_by())
 
 
 def test_feedback_is_stored_with_what_it_tells(key: ProjectKey, digest: Digest) -> None:
