@@ -611,7 +611,7 @@ def test_the_reporting_apis_list_becomes_events() -> None:
         ("https://[broken", "https"),
         ("wss://live.example/socket", "live.example"),
         (
-            "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb/x.js",
+            "chrome-extension://aapbdbdomjkkjkaonfh/x.js",
             "chrome-extension",
         ),
         (None, "inline"),

@@ -4,20 +4,10 @@ from issues.outcome_words import CLIENT, explained
 
 # sentry-docs: develop-docs/sdk/telemetry/client-reports.mdx
 PROTOCOL = [
-    "queue_overflow",
-    "cache_overflow",
-    "ratelimit_backoff",
-    "network_error",
-    "sample_rate",
-    "before_send",
-    "event_processor",
-    "send_error",
-    "internal_sdk_error",
-    "insufficient_data",
-    "backpressure",
-    "buffer_overflow",
-    "ignored",
-    "invalid",
+    *("queue_overflow", "cache_overflow", "ratelimit_backoff", "network_error"),
+    *("sample_rate", "before_send", "event_processor", "send_error"),
+    *("internal_sdk_error", "insufficient_data", "backpressure", "buffer_overflow"),
+    *("ignored", "invalid"),
 ]
 
 
