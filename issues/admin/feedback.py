@@ -35,7 +35,7 @@ class LinkedFilter(admin.SimpleListFilter):
         return queryset.filter(**chosen) if chosen else queryset
 
 
-LINKED = {
+LINKED: dict[str, dict[str, Any]] = {
     "yes": {"issue__isnull": False},
     "waiting": {"issue": None, "event_id__isnull": False},
     "none": {"issue": None, "event_id": None},

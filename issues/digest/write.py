@@ -196,7 +196,8 @@ def _resolve_names(
                 )
             if written.environment:
                 environments.add((parcel.project_id, written.environment))
-        named = [told.tenant for told in (*parcel.requests, *parcel.feedback)]
+        named = [told.tenant for told in parcel.requests]
+        named += [written.tenant for written in parcel.feedback]
         for tenant in filter(None, named):
             tenants.setdefault(tenant, parcel.key_id)
     return Names(

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,7 +32,7 @@ def client() -> APIClient:
     return token_client("event:read")
 
 
-def found(client: APIClient, **query: object) -> set[int]:
+def found(client: APIClient, **query: Any) -> set[int]:
     answer = client.get(URL, query)
     assert answer.status_code == 200, answer.json()
     return {row["id"] for row in answer.json()["results"]}

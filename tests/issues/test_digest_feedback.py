@@ -172,7 +172,7 @@ def test_a_merged_issue_shows_the_feedback_of_its_family(
     own = Feedback.objects.get().issue
     assert own is not None
     root = Issue.objects.exclude(pk=own.pk).get()
-    merging.merge(root, [own], ANNA, timezone.now())
+    merging.merge(root, [own], ANNA)
     assert len(feedback.of_family([root.pk, own.pk])) == 1
 
 

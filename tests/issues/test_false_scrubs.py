@@ -56,7 +56,9 @@ def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_at_most_one_value_in_a_hundred_is_scrubbed_for_nothing() -> None:
-    total, secrets, false = 0, [], []
+    total = 0
+    secrets: list[tuple[str, str]] = []
+    false: list[tuple[str, str]] = []
     for event in recorded_events():
         event.body.pop("_rush", None)
         before = copy.deepcopy(event.body)
