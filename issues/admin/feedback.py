@@ -120,8 +120,8 @@ class FeedbackAdmin(ReadOnlyAdmin):
         if not web_address(row.url):
             return row.url or "–"
         return format_html(
-            '<a class="rm-link rm-break" href="{0}" rel="noopener noreferrer nofollow"'
-            ' target="_blank">{0}</a>',
+            '<span class="rm"><a class="rm-link rm-break" href="{0}" target="_blank"'
+            ' rel="noopener noreferrer nofollow">{0}</a></span>',
             row.url,
         )
 
@@ -140,4 +140,5 @@ class FeedbackAdmin(ReadOnlyAdmin):
 
 def _link(page: str, key: object, text: str) -> SafeString:
     url = reverse(f"admin:{page}", args=[key])
-    return format_html('<a class="rm-link" href="{}">{}</a>', url, text)
+    link = '<span class="rm"><a class="rm-link" href="{}">{}</a></span>'
+    return format_html(link, url, text)
