@@ -12,6 +12,7 @@ from issues.models import (
     CheckIn,
     DeadLetter,
     DetailMinute,
+    Feedback,
     IssueHour,
     IssueMinute,
     Outcome,
@@ -71,6 +72,7 @@ def apply(
     gone = {"issues_event": len(dropped)}
     kept = [
         *FIXED,
+        (Feedback._meta.db_table, "received", timedelta(days=event_days)),
         (SeenEvent._meta.db_table, "received", timedelta(days=seen_days)),
         (DeadLetter._meta.db_table, "failed_at", timedelta(days=dead_letter_days)),
     ]

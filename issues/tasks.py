@@ -13,6 +13,7 @@ from django.utils import timezone
 from issues import (
     attachments,
     evidence,
+    feedback,
     hitlist,
     partitions,
     retention,
@@ -147,6 +148,16 @@ def attachments_tick() -> None:
             gone = attachments.expire(partitions.oldest_day(), deadline)
             if moved or gone:
                 logger.info("attachments: %s moved, %s deleted", moved, gone)
+
+
+@shared_task(name="issues.feedback")
+def feedback_tick() -> None:
+    """Link feedback to events that came after it."""
+    with only_one("issues.feedback") as mine:
+        if mine:
+            linked = feedback.link_waiting(timezone.now())
+            if linked:
+                logger.info("feedback: %s linked to their issues", linked)
 
 
 @shared_task(name="issues.monitors")

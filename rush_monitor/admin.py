@@ -117,6 +117,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Issues", "bug_report", "issues.issue"),
                 _item("Hit list", "target", "issues.hitlistentry"),
                 _item("Events", "stream", "issues.event"),
+                _item("Feedback", "forum", "issues.feedback"),
                 _item("Monitors", "alarm", "issues.monitor"),
             ],
         },

@@ -30,6 +30,7 @@ MAINTAINER = Q(
         "deploy",
         "detailrule",
         "escalationstep",
+        "feedback",
         "fingerprintrule",
         "hitrule",
         "inboundfilters",

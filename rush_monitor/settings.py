@@ -150,6 +150,7 @@ try:
     ATTACHMENTS_MAX_BYTES_PER_HOUR = env.int(
         "ATTACHMENTS_MAX_BYTES_PER_HOUR", 100 << 20
     )
+    FEEDBACK_MAX_PER_HOUR = env.int("FEEDBACK_MAX_PER_HOUR", 1000)
 
     # Pipelines that may wait for a verdict at a time; each keeps a connection open.
     GATE_MAX_WAITING = env.int("GATE_MAX_WAITING", 500)

@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from issues.api.attachments import AttachmentViewSet
 from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
+from issues.api.feedback import FeedbackViewSet
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
@@ -95,6 +96,7 @@ api.register("thresholds", ThresholdViewSet, "threshold")
 api.register("monitors", MonitorViewSet, "monitor")
 api.register(r"monitors/(?P<monitor_id>\d{1,18})/check-ins", CheckInViewSet, "check-in")
 api.register("attachments", AttachmentViewSet, "attachment")
+api.register("feedback", FeedbackViewSet, "feedback")
 api.register("issues", IssueViewSet, "issue")
 api.register(r"issues/(?P<issue_id>[\w-]+)/events", IssueEventViewSet, "issue-event")
 api.register("events", EventViewSet, "event")

@@ -20,6 +20,7 @@ from issues.models import (
     CheckIn,
     DeadLetter,
     Event,
+    Feedback,
     Fingerprint,
     HitListEntry,
     Issue,
@@ -269,6 +270,29 @@ def make_attachment(
         "blob": blob,
     }
     return Attachment.objects.create(**{**defaults, **fields})
+
+
+def make_feedback(*, event: Event | None = None, **fields: Any) -> Feedback:
+    """What somebody wrote about an event, or about none."""
+    defaults: dict[str, Any] = {
+        "feedback_id": uuid4(),
+        "received": timezone.now(),
+        "message": "Where is my parcel?",
+        "name": "Mia",
+        "email": "mia@example.com",
+        "url": "https://shop.example/order/1",
+        "source": "widget",
+    }
+    if event:
+        defaults |= {
+            "event_id": event.event_id,
+            "issue": event.issue,
+            "project": event.project,
+        }
+    values = {**defaults, **fields}
+    return Feedback.objects.create(
+        **{"project": values.get("project") or make_project(), **values}
+    )
 
 
 def make_place(

@@ -10,11 +10,17 @@ import zstandard
 from django import forms
 from django.contrib import admin, messages
 from django.db import OperationalError, connection, transaction
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.urls import URLPattern, path
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    QueryDict,
+)
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from issues import attachments, event_queries, queries
+from issues import attachments, event_queries, feedback, queries
 from issues.admin import payload, stacktrace
 from issues.admin.attachments import may_download
 from issues.admin.issue_filters import ANY, PERIODS, LocalDateTime
@@ -224,10 +230,20 @@ class EventAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        event = self._event(request, object_id)
+        try:
+            event = self._event(request, object_id)
+        except Http404:
+            # Files of a feedback name it as they would an event.
+            event_id = as_event_id(object_id)
+            written = feedback.named(event_id) if event_id else None
+            if written is None:
+                raise
+            page = reverse("admin:issues_feedback_change", args=[written.pk])
+            return HttpResponseRedirect(page)
         context = {
             **event_context(request, event),
             "event": event,
+            "feedback": feedback.of_event(event.project_id, event.event_id),
             "issue": event.issue.merged_into or event.issue,
             "may_scrub": may(request, "tenants.add_scrubrule"),
             "title": event.title,

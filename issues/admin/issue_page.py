@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from issues import event_queries, queries
+from issues import event_queries, feedback, queries
 from issues.admin.event_page import event_context
 from issues.admin.impact_parts import explained
 from issues.admin.issue_forms import (
@@ -64,6 +64,7 @@ def page_context(request: HttpRequest, issue: Issue) -> dict[str, Any]:
         "children": children,
         "fingerprints": fingerprints(family),
         "event": event,
+        "feedback": feedback.of_family(family),
         "neighbours": event and event_queries.neighbours(family, newest, event),
         "distributions": event_queries.tag_distributions(newest),
         "hits": queries.tenants_hit(family, order),

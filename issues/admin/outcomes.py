@@ -12,24 +12,11 @@ from django.utils import timezone
 
 from issues.admin.issue_filters import PERIODS
 from issues.models import Outcome
+from issues.outcome_words import explained
 from tenants.audited import may
-from tenants.models import Filter, Project
+from tenants.models import Project, ProjectKey
 
 ROWS = 200
-REASONS = {
-    "unsupported": "a kind that is not kept",
-    "duplicate": "an event id that was seen within 7 days",
-    "rate_limit": "over a limit: events counted, their bodies dropped",
-    "detail_rule": "a detail rule keeps no such body or attachment: counted",
-    "detail_cap": "over a detail rule's cap per issue and minute: counted",
-    "inbox_full": "refused with 429 while the inbox was full",
-    "invalid": "could not be read",
-    "too_large": "over a bound in bytes",
-    "hourly_limit": "attachments over what a project may keep in an hour",
-    "switched_off": "the project keeps no attachments, or the monitor is disabled",
-    "too_many": "more monitors, or environments of one, than a project may have",
-    "filtered": "its event was filtered out",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +24,7 @@ class Unstored:
     """How much of a category went unstored for one reason."""
 
     project: str
+    key: str
     category: str
     reason: str
     explanation: str
@@ -45,7 +33,7 @@ class Unstored:
 
 
 def outcomes_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpResponse:
-    """Sums by project, category and reason over the chosen time."""
+    """Sums by project, key, category and reason over the chosen time."""
     if not may(request, "issues.view_outcome"):
         raise PermissionDenied
     period = request.GET.get("period", "")
@@ -66,30 +54,22 @@ def outcomes_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpRes
 def unstored(since: datetime) -> list[Unstored]:
     """The largest sums first."""
     names = dict(Project.objects.values_list("pk", "name"))
+    keys = dict(ProjectKey.objects.values_list("pk", "label"))
     sums = (
         Outcome.objects.filter(minute__gte=since)
-        .values_list("project_id", "category", "reason")
+        .values_list("project_id", "key_id", "category", "reason")
         .annotate(total=Sum("quantity"), last=Max("minute"))
         .order_by("-total")
     )
     return [
         Unstored(
             names.get(project, f"number {project}"),
+            keys.get(key, f"number {key}" if key else "the server"),
             category,
             reason,
             explained(reason),
             total,
             last,
         )
-        for project, category, reason, total, last in sums[:ROWS]
+        for project, key, category, reason, total, last in sums[:ROWS]
     ]
-
-
-def explained(reason: str) -> str:
-    """A reason in words; '' for one that nobody has described."""
-    kind, _, told = reason.partition(":")
-    if kind == "filtered" and told in Filter.values:
-        return f"an inbound filter of the project drops these ({Filter(told).label})"
-    if kind == "client" and told:
-        return f"the client says it dropped these itself ({told})"
-    return REASONS.get(reason, "")

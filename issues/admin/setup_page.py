@@ -21,8 +21,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from issues.admin.outcomes import explained
 from issues.arrivals import Arrival, arrival_at
+from issues.outcome_words import explained
 from issues.search import as_event_id
 from issues.trial_event import send_test_event
 from tenants.audit import Actor

@@ -249,7 +249,7 @@ class EventViewSet(mixins.ListModelMixin, EventLists):
             return events
         asked = self.request.query_params
         if asked.get("issue"):
-            self.family = family_ids(_named_in_query(asked["issue"]).pk)
+            self.family = family_ids(named_in_query(asked["issue"]).pk)
         elif not asked.get("received_after"):
             events = events.filter(received__gte=timezone.now() - UNTOLD)
         return events
@@ -279,7 +279,7 @@ class IssueEventViewSet(mixins.ListModelMixin, EventLists):
         return super().filter_queryset(queryset)
 
 
-def _named_in_query(name: str) -> Issue:
+def named_in_query(name: str) -> Issue:
     try:
         return issue_named(name)
     except Http404 as error:

@@ -1,5 +1,6 @@
 """What did not become an event: dead letters, and counts of what was not stored."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from issues.deadletters import digest_again
 from issues.letter_contents import contents_of
 from issues.models import DeadLetter, Outcome
+from issues.outcome_words import explained
 from tenants.api.filters import ProjectFilter, StrictFilterBackend, TimeFilter
 from tenants.audit import Actor
 
@@ -136,6 +138,12 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     category = serializers.CharField(help_text="Such as error or transaction.")
     reason = serializers.CharField(help_text="Such as duplicate or rate_limit.")
     quantity = serializers.IntegerField()
+    explanation = serializers.SerializerMethodField(
+        help_text="The reason in words; empty for one that nobody has described."
+    )
+
+    def get_explanation(self, row: Mapping[str, Any]) -> str:
+        return explained(row["reason"])
 
 
 class OutcomeFilters(filters.FilterSet):  # type: ignore[misc]

@@ -121,7 +121,7 @@ def event_from_security_report(
     arrival = Arrival(received, remote_addr, user_agent, tenant_tags)
     return [
         _normal_event(payload, [], b"%d:%b" % (number, body), arrival, silent=True)
-        for number, payload in enumerate(payloads_from_report(body, query))
+        for number, payload in enumerate(payloads_from_report(body, query, tenant_tags))
     ]
 
 

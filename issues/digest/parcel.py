@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from issues.digest.feedback import ReadyFeedback
 from issues.digest.files import ReadyFile
 from issues.digest.requests import RequestSample
 from issues.digest.sessions import SessionBucket, SessionState
@@ -67,6 +68,7 @@ class Parcel:
     buckets: list[SessionBucket] = field(default_factory=list)
     requests: list[RequestSample] = field(default_factory=list)
     check_ins: list[ToldCheckIn] = field(default_factory=list)
+    feedback: list[ReadyFeedback] = field(default_factory=list)
     files: list[tuple[str, ReadyFile]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 

@@ -18,6 +18,7 @@ from issues.digest.counted import (
     hide_secret_names,
 )
 from issues.digest.detail import apply_detail
+from issues.digest.feedback import KINDS, MOST, ReadyFeedback, read_feedback
 from issues.digest.files import ReadyFile, read_file, why_left_out
 from issues.digest.inbound import filter_of_event
 from issues.digest.normalise import event_from_security_report, normalise
@@ -99,6 +100,7 @@ def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) 
     trace = header.get("trace")
     trace = trace if isinstance(trace, dict) else {}
     files: list[ReadyFile] = []
+    refused = ""
     for item in envelope.items:
         payload = body[item.start : item.end]
         if item.type == "event":
@@ -107,12 +109,15 @@ def _open_items(parcel: Parcel, sent: Arrived, rules: ProjectRules, maps: Maps) 
             )
         elif item.type == "attachment":
             _add_file(parcel, files, item, payload)
+        elif item.type in KINDS:
+            told = _feedback(sent, item.type, payload, envelope.event_id, clock, rules)
+            refused = _add_feedback(parcel, told) or refused
         elif item.type not in COUNTED:
             count_unsupported(parcel, item)
         else:
             count_item(parcel, item, payload, trace, rules.tenant_tags, clock)
     if files:
-        _deliver(parcel, files, envelope)
+        _deliver(parcel, files, envelope, refused)
     if parcel.requests:
         filter_requests(parcel, rules.inbound, sent.remote_addr, sent.user_agent)
     hide_secret_names(parcel)
@@ -128,12 +133,30 @@ def _add_file(
         files.append(read_file(item.header, payload))
 
 
-def _deliver(parcel: Parcel, files: list[ReadyFile], envelope: Envelope) -> None:
-    """Give the files to their event, in the envelope or sent apart from it."""
+def _add_feedback(parcel: Parcel, told: ReadyFeedback | str) -> str:
+    """Why it is not kept, "" where it is."""
+    if isinstance(told, ReadyFeedback) and len(parcel.feedback) == MOST:
+        told = "too_many"
+    if isinstance(told, ReadyFeedback):
+        parcel.feedback.append(told)
+        return ""
+    parcel.outcomes["feedback", told] += 1
+    return told
+
+
+def _deliver(
+    parcel: Parcel, files: list[ReadyFile], envelope: Envelope, refused: str
+) -> None:
+    """Give the files to their event, in the envelope or sent apart from it.
+
+    ``refused`` tells why a feedback of the envelope is not kept: its files go with it.
+    """
     arrived: list[ReadyEvent | FilteredEvent] = [*parcel.events, *parcel.filtered]
     kinds = {item.type for item in envelope.items}
     if arrived:
         arrived[0].files = files
+    elif refused and not parcel.feedback:
+        parcel.outcomes["attachment", refused] += len(files)
     elif "transaction" in kinds:
         parcel.outcomes["attachment", "unsupported"] += len(files)
     elif envelope.event_id:
@@ -160,6 +183,27 @@ def _event(
         tenant_tags=rules.tenant_tags,
     )
     return _ready(sent, event, rules, maps)
+
+
+def _feedback(
+    sent: Arrived,
+    item_type: str,
+    payload: bytes,
+    event_id: str,
+    clock: Clock,
+    rules: ProjectRules,
+) -> ReadyFeedback | str:
+    return read_feedback(
+        item_type,
+        payload,
+        header_event_id=event_id,
+        sent_at=clock.sent_at,
+        received=sent.received,
+        remote_addr=sent.remote_addr,
+        user_agent=sent.user_agent,
+        from_page=sent.from_page,
+        rules=rules,
+    )
 
 
 def _ready(

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from issues import families, workflow
-from issues.digest import attachments, resolve, store, waiting
+from issues.digest import attachments, feedback_rows, resolve, store, waiting
 from issues.digest.checkins import link_reports, record_check_ins
 from issues.digest.context import DigestContext
 from issues.digest.limit_bodies import limit_bodies
@@ -78,6 +78,7 @@ def write(
     limit_bodies(grouped, context.limits, known.tags, tally, now)
     store.copy_events(grouped)
     attachments.keep(parcels, grouped, context.projects, tally)
+    feedback_rows.keep(parcels, grouped, names, tally)
     waiting.note(_waiters(grouped), known.room)
     for item in grouped:
         tally.add(item)
@@ -188,9 +189,17 @@ def _resolve_names(
             environments.add((parcel.project_id, told.environment))
         for check_in in parcel.check_ins:
             environments.add((parcel.project_id, check_in.environment))
-        for request in parcel.requests:
-            if request.tenant:
-                tenants.setdefault(request.tenant, parcel.key_id)
+        for written in parcel.feedback:
+            if written.release:
+                releases.setdefault(
+                    (parcel.project_id, written.release), parcel.received
+                )
+            if written.environment:
+                environments.add((parcel.project_id, written.environment))
+        named = [told.tenant for told in parcel.requests]
+        named += [written.tenant for written in parcel.feedback]
+        for tenant in filter(None, named):
+            tenants.setdefault(tenant, parcel.key_id)
     return Names(
         seen.resolve_releases(releases),
         seen.resolve_environments(environments),

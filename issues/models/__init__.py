@@ -8,6 +8,7 @@ from issues.models.counters import (
     IssueUser,
 )
 from issues.models.event import Event
+from issues.models.feedback import Feedback
 from issues.models.hitlist import HitListEntry, HitRule
 from issues.models.inbox import (
     DeadLetter,
@@ -47,6 +48,7 @@ __all__ = [
     "DigestRun",
     "EscalationStep",
     "Event",
+    "Feedback",
     "Fingerprint",
     "FingerprintRule",
     "HitListEntry",

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoDbBlocker
 
-from issues import attachments
+from issues import attachments, feedback
 from issues.clean import UNSTORABLE, parse_time
 from issues.digest.clock import WINDOW as CLOCK_WINDOW
 from issues.ingest.envelope import frame
@@ -26,6 +26,7 @@ from issues.models import (
     CheckIn,
     DeadLetter,
     Event,
+    Feedback,
     InboxEnvelope,
     Issue,
     Level,
@@ -37,7 +38,7 @@ from issues.monitors import report
 from releases.models import ReleaseMinute
 from tests import wire
 from tests.door import make_key
-from tests.flow.recordings import RECORDED, Place, Recorded
+from tests.flow.recordings import BELLA, RECORDED, Place, Recorded
 from tests.flow.server import Answer, Wire, digest_all, forget_all
 
 pytestmark = pytest.mark.django_db
@@ -307,6 +308,26 @@ def test_every_attachment_is_kept_as_it_was_sent(replay: Replay) -> None:
     assert sum(map(len, sent.values())) == Attachment.objects.count() == 8
 
 
+def test_feedback_is_stored_with_the_issue_of_its_event(replay: Replay) -> None:
+    about = {
+        "python/063-feedback": ["Meine Sendung fehlt 😢\nbitte helfen"],
+        "browser/108-feedback": ["Wo ist mein Paket? 😢"],
+    }
+    about["python/063-feedback"].append("Wo ist mein Paket?")
+    for name, messages in about.items():
+        event = replay.event(name)
+        rows = feedback.of_event(event.project_id, event.event_id)
+        assert {row.message for row in rows} == set(messages)
+        assert {row.issue_id for row in rows} == {event.issue_id}
+        assert {(row.name, row.email) for row in rows} == {
+            ("Mia Müller", "mia@example.com")
+        }
+    browser = Feedback.objects.get(project_id=2)
+    assert browser.tenant is not None and browser.tenant.key == BELLA
+    assert browser.user == "id:visitor-22"
+    assert Feedback.objects.count() == 3
+
+
 def test_an_attachment_is_downloaded_from_the_page_of_its_event(
     replay: Replay, admin_client: Client
 ) -> None:
@@ -408,7 +429,6 @@ def test_what_is_not_kept_is_counted(replay: Replay) -> None:
         ("transaction", "ratelimit_backoff"): 3,
     }
     dropped = {
-        "feedback": 3,
         "log_item": 12,
         "profile": 1,
         "replay": 2,

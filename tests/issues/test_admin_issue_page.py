@@ -373,7 +373,8 @@ def test_the_page_takes_the_same_queries_however_much_there_is(
         make_fingerprint(issue)
 
     # Session, person, two of permissions, dead letters; issue, children, newest events,
-    # the shown one and its attachments, hours, minutes, fingerprints, tenants, history,
-    # hit list, last release, repositories; people and releases for the dialogs.
-    with django_assert_num_queries(20):
+    # the shown one and its attachments, feedback, hours, minutes, fingerprints,
+    # tenants, history, hit list, last release, repositories; people and releases for
+    # the dialogs.
+    with django_assert_num_queries(21):
         page(responder, PAGE, issue.pk)

@@ -7,7 +7,7 @@ from django.utils import timezone
 from issues.admin.outcomes import unstored
 from issues.models import Outcome
 from tests.admin_pages import client_of, page
-from tests.factories import make_project
+from tests.factories import make_key, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +16,7 @@ NOW = timezone.now().replace(second=0, microsecond=0)
 
 def test_what_was_not_stored_is_summed_by_reason() -> None:
     project = make_project(name="Shop")
+    key = make_key(project, label="pages")
     for minute, reason, quantity in (
         (0, "rate_limit", 5),
         (1, "rate_limit", 7),
@@ -24,7 +25,7 @@ def test_what_was_not_stored_is_summed_by_reason() -> None:
     ):
         Outcome.objects.create(
             project_id=project.pk,
-            key_id=minute,
+            key_id=key.pk,
             minute=NOW - timedelta(minutes=minute),
             category="error",
             reason=reason,
@@ -33,13 +34,11 @@ def test_what_was_not_stored_is_summed_by_reason() -> None:
 
     rows = unstored(NOW - timedelta(hours=24))
 
-    assert [(row.project, row.reason, row.quantity) for row in rows] == [
-        ("Shop", "client:sample_rate", 90),
-        ("Shop", "rate_limit", 12),
+    assert [(row.project, row.key, row.reason, row.quantity) for row in rows] == [
+        ("Shop", "pages", "client:sample_rate", 90),
+        ("Shop", "pages", "rate_limit", 12),
     ]
-    assert (
-        rows[0].explanation == "the client says it dropped these itself (sample_rate)"
-    )
+    assert rows[0].explanation == "the SDK dropped them: its sample rate left them out"
     assert rows[1].last == NOW
 
 
@@ -60,6 +59,28 @@ def test_what_a_filter_dropped_is_explained() -> None:
         "",
         "an inbound filter of the project drops these (crawlers)",
     ]
+
+
+def test_each_key_has_its_own_row() -> None:
+    project = make_project()
+    known = make_key(project, label="pages")
+    for key_id in (known.pk, known.pk + 1, 0):
+        Outcome.objects.create(
+            project_id=project.pk,
+            key_id=key_id,
+            minute=NOW,
+            category="error",
+            reason="client:network_error",
+            quantity=1,
+        )
+
+    html = page(client_of("viewer"), "issues_outcome_changelist")
+
+    assert f"number {known.pk + 1}" in html
+    assert {"pages", "the server"} <= {
+        row.key for row in unstored(NOW - timedelta(hours=1))
+    }
+    assert "the SDK dropped them: the network failed" in html
 
 
 def test_the_page_says_when_everything_was_stored() -> None:

@@ -126,6 +126,7 @@ def test_outcomes_are_summed_over_the_last_day(client: APIClient) -> None:
             "category": "error",
             "reason": "rate_limit",
             "quantity": 11,
+            "explanation": "over a limit: events counted, their bodies dropped",
         }
     ]
 

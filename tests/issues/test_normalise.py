@@ -609,6 +609,11 @@ def test_the_reporting_apis_list_becomes_events() -> None:
         ("eval", "eval"),
         ("", "inline"),
         ("https://[broken", "https"),
+        ("wss://live.example/socket", "live.example"),
+        (
+            "chrome-extension://aapbdbdomjkkjkaonfh/x.js",
+            "chrome-extension",
+        ),
         (None, "inline"),
     ],
 )
@@ -617,6 +622,57 @@ def test_what_differs_by_shop_is_not_in_the_blocked_host(
 ) -> None:
     [event] = reported({"csp-report": {**REPORT, "blocked-uri": blocked}})
     assert event.fingerprint[-1] == expected
+
+
+def test_a_report_names_its_tenant_in_the_address() -> None:
+    [event] = reported({"csp-report": REPORT}, "sentry_key=k&tenant=shop-1.example")
+    assert event.tenant == "shop-1.example"
+    [event] = reported({"csp-report": REPORT}, "sentry_key=k&shop=shop-1.example")
+    assert (event.tenant, event.tags.get("shop")) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("report", "title", "logger"),
+    [
+        (
+            {"expect-ct-report": {"hostname": "a.example", "port": 443, "scts": []}},
+            "Expect-CT failed for 'a.example'",
+            "expect-ct",
+        ),
+        (
+            {"expect-staple-report": {"hostname": "a.example"}},
+            "Expect-Staple failed for 'a.example'",
+            "expect-staple",
+        ),
+        (
+            {
+                "date-time": "2014-04-06T13:00:50Z",
+                "hostname": "a.example",
+                "port": 443,
+                "noted-hostname": "example",
+                "served-certificate-chain": ["-----BEGIN CERTIFICATE-----"],
+                "known-pins": ['pin-sha256="d6qz"'],
+            },
+            "Public key pinning validation failed for 'a.example'",
+            "hpkp",
+        ),
+    ],
+)
+def test_reports_of_certificates_become_events(
+    report: dict[str, Any], title: str, logger: str
+) -> None:
+    [event] = reported(report)
+    assert (event.message, event.culprit, event.logger) == (title, "a.example", logger)
+    assert event.fingerprint == [logger, "a.example"]
+    assert event.tags["hostname"] == "a.example"
+    assert event.notes == []
+
+
+@pytest.mark.parametrize("host", [None, 7, {"a": 1}, "x" * 5000])
+def test_a_certificate_of_an_odd_host_is_an_event(host: Any) -> None:
+    [event] = reported({"expect-ct-report": {"hostname": host, "port": [1]}})
+    assert event.message.startswith("Expect-CT failed for '")
+    assert len(event.message) < 300
 
 
 @pytest.mark.parametrize("report", [{}, [], {"csp-report": 5}, [{"type": "nel"}]])

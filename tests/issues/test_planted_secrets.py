@@ -19,7 +19,7 @@ from django.utils import timezone
 from issues import bodies, deadletters
 from issues.digest import write
 from issues.digest.batch import Digest
-from issues.models import DeadLetter, Event, InboxEnvelope, Issue, Outcome
+from issues.models import DeadLetter, Event, Feedback, InboxEnvelope, Issue, Outcome
 from releases.models import Release, ReleaseNetwork
 from tenants.audit import SYSTEM
 from tenants.models import Project, Tenant
@@ -214,6 +214,33 @@ def test_a_failure_that_quotes_the_event_tells_no_secret(
     assert deadletters.digest_again([letter.pk], SYSTEM) == 1
     assert drain(digest) == 0
     assert Issue.objects.count() == 1
+
+
+def test_no_secret_that_people_write_is_stored(digest: Digest) -> None:
+    planting = Planting()
+    sent = []
+    for secret in planting.all("feedback"):
+        told = {
+            "message": f"please help: {secret.text}",
+            "name": secret.text,
+            "contact_email": secret.text,
+            "url": f"https://a.example/?{secret.key}={secret.value}",
+            "source": secret.text,
+            "replay_id": secret.text,
+            "associated_event_id": secret.text,
+        }
+        names = {"release": secret.text, "environment": secret.text[:60]}
+        names = names if secret.kind.startswith("shp") else {}
+        report = {"event_id": secret.text, "name": secret.text, "email": secret.text}
+        sent += [
+            envelope(item("feedback", {"contexts": {"feedback": told}, **names})),
+            envelope(item("user_report", {**report, "comments": secret.text})),
+        ]
+    send(*sent)
+    assert drain(digest) == 0
+
+    assert Feedback.objects.count() == 2 * len(KINDS)
+    assert leaked(planting.secrets, dump()) == []
 
 
 def test_a_secret_of_a_security_report_is_not_stored(digest: Digest) -> None:

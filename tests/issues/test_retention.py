@@ -5,9 +5,9 @@ import pytest
 from django.utils import timezone
 
 from issues import partitions, retention
-from issues.models import DeadLetter, IssueMinute, SeenEvent
+from issues.models import DeadLetter, Feedback, IssueMinute, SeenEvent
 from releases.models import ReleaseNetwork, ReleaseUser, TrafficMinute
-from tests.factories import make_watch
+from tests.factories import make_feedback, make_watch
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +146,10 @@ def test_the_looks_at_a_watch_are_kept_for_90_days() -> None:
 def test_what_was_deleted_is_reported() -> None:
     minute_of(60)
     assert apply() == {"issues_issueminute": 1}
+
+
+def test_feedback_goes_with_the_days_of_events() -> None:
+    make_feedback(received=NOW - timedelta(days=31))
+    kept = make_feedback(received=NOW - timedelta(days=29))
+    assert apply() == {"issues_feedback": 1}
+    assert list(Feedback.objects.all()) == [kept]
