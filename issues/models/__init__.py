@@ -1,3 +1,4 @@
+from issues.models.alert import Alert, AlertRule
 from issues.models.attachment import Attachment
 from issues.models.counters import (
     DetailMinute,
@@ -39,6 +40,8 @@ from issues.models.writer import InboxWriter
 from tenants.levels import Level
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "Attachment",
     "CheckIn",
     "CheckInStatus",
