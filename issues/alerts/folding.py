@@ -5,6 +5,7 @@ message tells all of it after 30 seconds: at most five messages within any minut
 nothing waits longer than those 30 seconds, but for a digest or quiet hours.
 """
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -13,6 +14,9 @@ from zoneinfo import ZoneInfo
 ALONE = 2
 WINDOW = timedelta(minutes=1)
 COLLECT = timedelta(seconds=30)
+SLICE = timedelta(seconds=2)
+# Messages of a minute are fewer.
+MOST_RECENT = 10
 DAY = timedelta(days=1)
 
 
@@ -110,3 +114,33 @@ def _add(
     rest = fresh[len(alone) :]
     if rest:
         found.next_at = rest[0].at + COLLECT
+
+
+def replay(
+    alerts: Sequence[Waiting], manner: Manner, until: datetime
+) -> list[tuple[datetime, list[int]]]:
+    """The messages that alerts at these moments would have made, with their times.
+
+    Alerts within ``SLICE`` are looked at together, as those of one slice of digest are.
+    """
+    coming = deque(sorted(alerts, key=lambda alert: (alert.at, alert.id)))
+    waiting: dict[int, Waiting] = {}
+    messages: list[tuple[datetime, list[int]]] = []
+    next_at: datetime | None = None
+    while coming or next_at is not None:
+        now = min(filter(None, (next_at, coming[0].at if coming else None)))
+        if now > until:
+            break
+        while coming and coming[0].at <= now + SLICE:
+            alert = coming.popleft()
+            waiting[alert.id] = Waiting(alert.id, now)
+        told = [at for at, _ in messages[-MOST_RECENT:]]
+        found = plan(waiting.values(), told, manner, now)
+        for pk in found.hold:
+            waiting[pk] = Waiting(pk, waiting[pk].at, held=True)
+        for ids in found.messages:
+            messages.append((now, ids))
+            for pk in ids:
+                del waiting[pk]
+        next_at = found.next_at
+    return messages
