@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from issues.alerts.conditions import Asked
 from issues.alerts.folding import Manner, Quiet
 from issues.models import AlertRule, Level
+from issues.schedules import zone_or_utc
 
 When = AlertRule.When
 # What stands behind the words of ``when``: threshold and minutes.
@@ -39,7 +39,7 @@ def manner_of(rule: AlertRule) -> Manner:
     """How the rule tells."""
     quiet = None
     if rule.quiet_from is not None and rule.quiet_until is not None:
-        zone = ZoneInfo(rule.quiet_timezone)
+        zone = zone_or_utc(rule.quiet_timezone)
         quiet = Quiet(rule.quiet_from, rule.quiet_until, zone)
     return Manner(
         timedelta(minutes=rule.digest_minutes),

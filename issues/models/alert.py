@@ -1,7 +1,6 @@
 """Alert rules: of what people are told, and each alert that came of one."""
 
 from datetime import time
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,6 +10,7 @@ from django.db.models.functions import Now
 
 from issues.models.incident import Severity
 from issues.models.issue import Issue
+from issues.schedules import ScheduleError, zone_named
 from tenants.levels import Level
 from tenants.models import Channel, Plan, Project
 from tenants.patterns import PatternError, parse_glob
@@ -28,11 +28,9 @@ def validate_glob(pattern: str) -> None:
 
 def validate_timezone(name: str) -> None:
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError) as error:
-        raise ValidationError(
-            f"{name} is no time zone. Write one such as Europe/Vienna or UTC."
-        ) from error
+        zone_named(name)
+    except ScheduleError as error:
+        raise ValidationError(f"{error}.") from error
 
 
 def _glob(help_text: str, label: str | None = None) -> "models.CharField[str, str]":
@@ -67,7 +65,7 @@ class AlertRule(models.Model):
         MONITOR = "monitor", "a monitored job is missed, late or fails"
         INGEST_LAG = "ingest_lag", "the oldest event that waits is older than"
 
-    # Judged by one issue each, by one environment each, by a deploy.
+    # What each kind knows of, and so may be asked for.
     OF_ISSUES = (
         When.NEW_ISSUE,
         When.REGRESSION,
@@ -75,16 +73,13 @@ class AlertRule(models.Model):
         When.TENANTS,
         When.HIT_LIST,
     )
-    OF_COUNTERS = (When.EVENTS, When.UNUSUAL, When.CRASH_FREE)
     OF_RELEASES = (
         *OF_ISSUES,
-        When.EVENTS,
-        When.CRASH_FREE,
-        When.VERDICT,
-        When.ROLLBACK,
+        *(When.EVENTS, When.CRASH_FREE, When.VERDICT, When.ROLLBACK),
     )
-    COMPARES = (When.IMPACT, When.TENANTS, *OF_COUNTERS, When.INGEST_LAG)
-    SPANS = (When.TENANTS, *OF_COUNTERS)
+    OF_PLACES = (*OF_RELEASES, When.UNUSUAL, When.MONITOR)
+    SPANS = (When.TENANTS, When.EVENTS, When.UNUSUAL, When.CRASH_FREE)
+    COMPARES = (When.IMPACT, *SPANS, When.INGEST_LAG)
 
     name = models.CharField(max_length=100, unique=True)
     is_active = models.BooleanField(default=True)
