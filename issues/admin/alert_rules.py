@@ -47,9 +47,10 @@ class AlertRuleForm(BaseForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        empty = AlertRule()
         for name, whens in ASKED.items():
             if name in cleaned and cleaned.get("when") not in whens:
-                cleaned[name] = AlertRule._meta.get_field(name).get_default()
+                cleaned[name] = getattr(empty, name)
         return cleaned
 
 

@@ -86,4 +86,4 @@ def _add_tenants(facts: dict[int, Facts], root_of: dict[int, int]) -> None:
     for root, found in hits.items():
         tenants = [known[pk] for pk in found if pk in known]
         facts[root].tenants = {key for key, _ in tenants}
-        facts[root].plans = {plan for _, plan in tenants if plan is not None}
+        facts[root].plans = {plan for _, plan in tenants}

@@ -6,7 +6,7 @@ all of it or nothing, so nothing is lost and nothing is told twice.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError
@@ -44,7 +44,7 @@ def react_to_issues(now: datetime) -> int:
 
 def _react(now: datetime) -> int:
     with one_after_another(LOCK):
-        rules = list(active_rules(ACTIVITIES))
+        rules = active_rules(ACTIVITIES)
         due = IssueActivity.objects.filter(alerts_due=True).order_by("pk")
         if not rules:
             ids = list(due.values_list("pk", flat=True)[:UNASKED])
@@ -62,9 +62,9 @@ def _mark(ids: Sequence[int]) -> None:
     IssueActivity.objects.filter(pk__in=ids).update(alerts_due=False)
 
 
-def active_rules(whens: object) -> Sequence[AlertRule]:
+def active_rules(whens: Collection[str]) -> list[AlertRule]:
     rules = AlertRule.objects.filter(is_active=True, when__in=list(whens))
-    return rules.select_related("project", "plan")
+    return list(rules.select_related("project", "plan"))
 
 
 def tick(now: datetime) -> None:

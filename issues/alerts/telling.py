@@ -50,7 +50,8 @@ def settle(rule: AlertRule, now: datetime) -> int:
 def _told(rule: AlertRule, now: datetime) -> list[datetime]:
     """When each of the last messages was written."""
     rows = Alert.objects.filter(rule=rule, told_at__gte=now - WINDOW).order_by()
-    return [at for _, at in rows.values_list("message", "told_at").distinct()]
+    found = rows.values_list("message", "told_at").distinct()
+    return [at for _, at in found if at is not None]
 
 
 def _send(

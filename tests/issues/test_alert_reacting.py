@@ -5,9 +5,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
-from issues.alerts import reacting, telling
+from issues.alerts import reacting, standing, telling
 from issues.models import (
     Alert,
     AlertRule,
@@ -74,6 +74,44 @@ def test_what_was_looked_at_is_not_looked_at_again() -> None:
     reacting.react_to_issues(NOW)
 
     assert reacting.react_to_issues(later(5)) == 0
+    assert len(told()) == 1
+
+
+def test_a_row_that_is_committed_after_later_ones_is_looked_at() -> None:
+    make_rule()
+    first = note_activity()
+    issue, pk = first.issue, first.pk
+    first.delete()
+    note_activity()
+    reacting.react_to_issues(NOW)
+
+    note_activity(issue, pk=pk)
+    reacting.react_to_issues(later(3))
+
+    assert len(told()) == 2
+
+
+def test_a_storm_is_looked_at_in_pieces() -> None:
+    make_rule(digest_minutes=1)
+    project = make_project()
+    for _ in range(7):
+        note_activity(make_issue(project))
+    pieces = mock.patch.multiple(reacting, PIECE=3, MOST=6)
+
+    with pieces:
+        assert reacting.react_to_issues(NOW) == 6
+        assert reacting.react_to_issues(NOW) == 1
+
+
+def test_a_rule_that_cannot_be_looked_at_does_not_stop_the_others() -> None:
+    make_rule("ingest_lag", threshold=1)
+    make_rule("verdict")
+    make_watch(verdict=Watch.Verdict.DEGRADED, decided_at=NOW)
+    broken = mock.Mock(side_effect=DatabaseError("no"))
+
+    with mock.patch.dict(standing.STANDING, {"ingest_lag": broken}):
+        reacting.tick(later(1))
+
     assert len(told()) == 1
 
 

@@ -144,9 +144,8 @@ def test_alerts_tell_the_message_that_told_them(client: APIClient) -> None:
     note_activity(issue)
     reacting.react_to_issues(timezone.now())
 
-    (alert,) = client.get(ALERTS, {"issue": issue.pk, "state": "told"}).json()[
-        "results"
-    ]
+    query = {"issue": str(issue.pk), "state": "told"}
+    (alert,) = client.get(ALERTS, query).json()["results"]
 
     assert (alert["rule"], alert["cause"]) == ("new_issue", f"issue:{issue.pk}")
     assert alert["message"].startswith(f"alert:{rule.pk}:")
