@@ -15,6 +15,13 @@ from issues.admin.incidents import OffersChannels
 from issues.alerts.asking import if_text, then_text, when_text
 from issues.alerts.preview import preview
 from issues.models import AlertRule
+from issues.models.alert_rule import (
+    COMPARES,
+    OF_ISSUES,
+    OF_PLACES,
+    OF_RELEASES,
+    SPANS,
+)
 from tenants.audited import AuditedModelAdmin, row_id
 
 if TYPE_CHECKING:
@@ -27,17 +34,16 @@ else:
 SHOWN = 200
 
 
-When = AlertRule.When
 # Fields that only some kinds of rules have; all others stand in every form.
 ASKED = {
-    "threshold": (*AlertRule.COMPARES, When.HIT_LIST),
-    "minutes": AlertRule.SPANS,
-    "project": AlertRule.OF_PLACES,
-    "environment": AlertRule.OF_PLACES,
-    "release": AlertRule.OF_RELEASES,
+    "threshold": (*COMPARES, "hit_list"),
+    "minutes": SPANS,
+    "project": OF_PLACES,
+    "environment": OF_PLACES,
+    "release": OF_RELEASES,
     **dict.fromkeys(
         ("min_level", "tag_key", "tag_value", "tenant", "plan", "path"),
-        AlertRule.OF_ISSUES,
+        OF_ISSUES,
     ),
 }
 

@@ -105,7 +105,8 @@ def _add(
     if now >= due:
         found.messages.append([alert.id for alert in fresh])
         return
-    if manner.digest:
+    # What waits since an earlier look is being collected, and new ones with it.
+    if manner.digest or fresh[0].at < now:
         found.next_at = due
         return
     recent = sum(at >= now - WINDOW for at in told) + len(found.messages)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError, transaction
 
 from issues.alerts.happenings import ACTIVITIES, HAPPENINGS, of_activities
 from issues.alerts.noting import note
@@ -52,10 +52,21 @@ def _react(now: datetime) -> int:
             return len(ids)
         rows = list(due.select_related("issue__project")[:PIECE])
         for rule in rules:
-            if note(rule, of_activities(rule, rows), now):
-                settle(rule, now)
+            _judge(rule, rows, now)
         _mark([row.pk for row in rows])
         return len(rows)
+
+
+def _judge(rule: AlertRule, rows: Sequence[IssueActivity], now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            if note(rule, of_activities(rule, rows), now):
+                settle(rule, now)
+    except (OperationalError, InterfaceError):
+        raise  # not the rule's fault: all of it is done again
+    except Exception:
+        # Else one rule that cannot be read would silence all others for good.
+        logger.exception("alert rule %s could not judge %s issues", rule, len(rows))
 
 
 def _mark(ids: Sequence[int]) -> None:
@@ -73,7 +84,7 @@ def tick(now: datetime) -> None:
     for rule in active_rules([*STANDING, *HAPPENINGS]):
         try:
             _look(rule, now)
-        except DatabaseError:
+        except Exception:
             # The next tick looks again; the other rules must not wait for it.
             logger.exception("alert rule %s could not be looked at", rule)
     settle_waiting(now)
@@ -93,7 +104,14 @@ def settle_waiting(now: datetime) -> int:
     waiting = Alert.objects.filter(state__in=Alert.WAITING).order_by()
     messages = 0
     for pk in waiting.values_list("rule", flat=True).distinct():
-        with one_after_another(LOCK):
-            rule = AlertRule.objects.filter(pk=pk).first()
-            messages += settle(rule, now) if rule else 0
+        try:
+            messages += _settle(pk, now)
+        except Exception:
+            logger.exception("what waits for alert rule %s could not be told", pk)
     return messages
+
+
+def _settle(rule_id: int, now: datetime) -> int:
+    with one_after_another(LOCK):
+        rule = AlertRule.objects.filter(pk=rule_id).first()
+        return settle(rule, now) if rule else 0

@@ -1,7 +1,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import issues.models.alert
+import issues.models.alert_rule
 from django.conf import settings
 from django.db import migrations, models
 
@@ -44,20 +44,20 @@ class Migration(migrations.Migration):
                 ('when', models.CharField(choices=[('new_issue', 'an issue is new'), ('regression', 'a resolved issue comes back'), ('impact', 'the impact of an issue is at least'), ('tenants', 'an issue hits at least so many tenants'), ('hit_list', 'an entry of the hit list outlives its time'), ('events', 'events of an environment are at least'), ('unusual', 'events are so much above the usual'), ('crash_free', 'crash-free sessions fall below'), ('verdict', 'a deploy is degraded or inconclusive'), ('rollback', 'a rollback ends, or its outcome is unknown'), ('monitor', 'a monitored job is missed, late or fails'), ('ingest_lag', 'the oldest event that waits is older than')], max_length=12)),
                 ('threshold', models.FloatField(blank=True, help_text='Impact 0-100; tenants; events; percent above the usual; crash-free percent; hours on the hit list (empty: only when it expires); seconds of lag.', null=True)),
                 ('minutes', models.PositiveIntegerField(blank=True, help_text='For tenants, events, the usual and crash-free sessions.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)], verbose_name='within minutes')),
-                ('environment', models.CharField(blank=True, help_text='Such as production or prod-*. Empty: every one.', max_length=200, validators=[issues.models.alert.validate_glob])),
+                ('environment', models.CharField(blank=True, help_text='Such as production or prod-*. Empty: every one.', max_length=200, validators=[issues.models.alert_rule.validate_glob])),
                 ('min_level', models.SmallIntegerField(choices=[(10, 'debug'), (20, 'info'), (30, 'warning'), (40, 'error'), (50, 'fatal')], default=10, verbose_name='from level')),
                 ('tag_key', models.CharField(blank=True, max_length=200, verbose_name='tag')),
-                ('tag_value', models.CharField(blank=True, help_text='Such as dhl*. Empty: any value.', max_length=200, validators=[issues.models.alert.validate_glob], verbose_name='value of the tag')),
-                ('tenant', models.CharField(blank=True, help_text='Key of a tenant that is hit, or such as *.example.com', max_length=200, validators=[issues.models.alert.validate_glob])),
-                ('release', models.CharField(blank=True, help_text='Such as shop@2.*', max_length=200, validators=[issues.models.alert.validate_glob])),
-                ('path', models.CharField(blank=True, help_text='On the transaction, the culprit or the URL, such as */checkout*', max_length=200, validators=[issues.models.alert.validate_glob])),
+                ('tag_value', models.CharField(blank=True, help_text='Such as dhl*. Empty: any value.', max_length=200, validators=[issues.models.alert_rule.validate_glob], verbose_name='value of the tag')),
+                ('tenant', models.CharField(blank=True, help_text='Key of a tenant that is hit, or such as *.example.com', max_length=200, validators=[issues.models.alert_rule.validate_glob])),
+                ('release', models.CharField(blank=True, help_text='Such as shop@2.*', max_length=200, validators=[issues.models.alert_rule.validate_glob])),
+                ('path', models.CharField(blank=True, help_text='On the transaction, the culprit or the URL, such as */checkout*', max_length=200, validators=[issues.models.alert_rule.validate_glob])),
                 ('severity', models.CharField(choices=[('critical', 'Critical'), ('high', 'High'), ('low', 'Low')], default='high', help_text='Of its messages, and of the incident that it opens.', max_length=10)),
                 ('opens_incident', models.BooleanField(default=False, help_text='One while it lasts; what comes then joins it. Channels and people hear of the incident instead of each alert.')),
                 ('repeat_minutes', models.PositiveIntegerField(default=60, help_text='Of the same issue, environment or job nothing is told before.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10080)], verbose_name='told again after minutes')),
                 ('digest_minutes', models.PositiveIntegerField(default=0, help_text='0: told at once. Else one message tells of all within this time.', validators=[django.core.validators.MaxValueValidator(10080)], verbose_name='collected for minutes')),
                 ('quiet_from', models.TimeField(blank=True, help_text='What comes in quiet hours is told in one message at their end.', null=True)),
                 ('quiet_until', models.TimeField(blank=True, null=True)),
-                ('quiet_timezone', models.CharField(default='UTC', help_text='Such as Europe/Vienna.', max_length=64, validators=[issues.models.alert.validate_timezone], verbose_name='time zone')),
+                ('quiet_timezone', models.CharField(default='UTC', help_text='Such as Europe/Vienna.', max_length=64, validators=[issues.models.alert_rule.validate_timezone], verbose_name='time zone')),
                 ('ignores_quiet_hours', models.BooleanField(default=False, help_text='For rules that open critical incidents.', verbose_name='tells in quiet hours, too')),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],
@@ -111,11 +111,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when__in', ['impact', 'tenants', 'events', 'unusual', 'crash_free', 'ingest_lag']), _negated=True), ('threshold__isnull', False), _connector='OR'), name='alertrule_threshold', violation_error_message='Give the threshold that this rule compares with.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when__in', ('impact', 'tenants', 'events', 'unusual', 'crash_free', 'ingest_lag')), _negated=True), ('threshold__isnull', False), _connector='OR'), name='alertrule_threshold', violation_error_message='Give the threshold that this rule compares with.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when__in', ['new_issue', 'regression', 'verdict', 'rollback', 'monitor']), _negated=True), ('threshold__isnull', True), _connector='OR'), name='alertrule_no_threshold', violation_error_message='This rule compares with no threshold: leave it empty.'),
+            constraint=models.CheckConstraint(condition=models.Q(('when__in', ['impact', 'tenants', 'events', 'unusual', 'crash_free', 'ingest_lag', 'hit_list']), ('threshold__isnull', True), _connector='OR'), name='alertrule_no_threshold', violation_error_message='This rule compares with no threshold: leave it empty.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',
@@ -123,19 +123,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('when__in', ['tenants', 'events', 'unusual', 'crash_free'])), ('minutes__isnull', False)), models.Q(models.Q(('when__in', ['tenants', 'events', 'unusual', 'crash_free']), _negated=True), ('minutes__isnull', True)), _connector='OR'), name='alertrule_minutes', violation_error_message='Give the minutes within which tenants, events or sessions are counted; leave them empty for all else.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('minutes__isnull', False), ('when__in', ('tenants', 'events', 'unusual', 'crash_free'))), models.Q(models.Q(('when__in', ('tenants', 'events', 'unusual', 'crash_free')), _negated=True), ('minutes__isnull', True)), _connector='OR'), name='alertrule_minutes', violation_error_message='Give the minutes within which tenants, events or sessions are counted; leave them empty for all else.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(('when__in', ['new_issue', 'regression', 'impact', 'tenants', 'hit_list']), models.Q(('min_level', 10), ('path', ''), ('plan', None), ('tag_key', ''), ('tenant', '')), _connector='OR'), name='alertrule_asks_issue', violation_error_message='Level, tag, tenant, plan and path are asked of issues only: leave them empty here.'),
+            constraint=models.CheckConstraint(condition=models.Q(('when__in', ('new_issue', 'regression', 'impact', 'tenants', 'hit_list')), models.Q(('min_level', 10), ('path', ''), ('plan', None), ('tag_key', ''), ('tenant', '')), _connector='OR'), name='alertrule_asks_issue', violation_error_message='Level, tag, tenant, plan and path are asked of issues only: leave them empty here.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when__in', ['unusual', 'monitor', 'ingest_lag']), _negated=True), ('release', ''), _connector='OR'), name='alertrule_asks_release', violation_error_message='This rule knows of no release: leave it empty.'),
+            constraint=models.CheckConstraint(condition=models.Q(('when__in', ('new_issue', 'regression', 'impact', 'tenants', 'hit_list', 'events', 'crash_free', 'verdict', 'rollback')), ('release', ''), _connector='OR'), name='alertrule_asks_release', violation_error_message='This rule knows of no release: leave it empty.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when', 'ingest_lag'), _negated=True), models.Q(('environment', ''), ('project', None)), _connector='OR'), name='alertrule_asks_place', violation_error_message='Events wait in one line for all projects: leave project and environment empty.'),
+            constraint=models.CheckConstraint(condition=models.Q(('when__in', ('new_issue', 'regression', 'impact', 'tenants', 'hit_list', 'events', 'crash_free', 'verdict', 'rollback', 'unusual', 'monitor')), models.Q(('environment', ''), ('project', None)), _connector='OR'), name='alertrule_asks_place', violation_error_message='Events wait in one line for all projects: leave project and environment empty.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',

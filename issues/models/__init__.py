@@ -1,4 +1,5 @@
-from issues.models.alert import Alert, AlertRule
+from issues.models.alert import Alert
+from issues.models.alert_rule import AlertRule
 from issues.models.attachment import Attachment
 from issues.models.counters import (
     DetailMinute,

@@ -44,6 +44,12 @@ def test_what_was_collected_is_told_in_one_message() -> None:
     assert found == Plan(messages=[[0, 1, 2]])
 
 
+def test_while_some_are_collected_none_is_told_alone() -> None:
+    found = plan(waiting(40, 61), [at(0), at(0)], Manner(), at(61))
+
+    assert (found.messages, found.next_at) == ([], at(70))
+
+
 def test_a_minute_later_one_is_told_alone_again() -> None:
     found = plan(waiting(61), [at(0), at(0)], Manner(), at(61))
 
@@ -150,6 +156,13 @@ def test_none_is_lost_in_digests_and_quiet_hours(
     assert told == list(range(len(moments)))
     assert all(quiet.end_of(now) is None for now, _ in messages)
     assert most_in_a_minute([now for now, _ in messages]) <= 5
+
+
+def test_a_storm_of_a_minute_is_two_alerts_alone_and_two_messages() -> None:
+    messages = played([i / 10 for i in range(601)], Manner(), 10)
+
+    assert [len(alerts) for _, alerts in messages][:2] == [1, 1]
+    assert len(messages) == 4
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=120))

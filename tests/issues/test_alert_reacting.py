@@ -5,7 +5,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from issues.alerts import reacting, standing, telling
 from issues.models import (
@@ -113,6 +113,27 @@ def test_a_rule_that_cannot_be_looked_at_does_not_stop_the_others() -> None:
         reacting.tick(later(1))
 
     assert len(told()) == 1
+
+
+def test_a_rule_that_cannot_be_read_does_not_silence_the_others() -> None:
+    make_rule(name="a broken one", environment="*")
+    make_rule()
+    note_activity(make_issue(tags={"environment": "production"}))
+
+    reacting.react_to_issues(NOW)
+
+    assert len(told()) == 1
+
+
+def test_a_database_that_is_away_marks_nothing() -> None:
+    make_rule()
+    note_activity()
+    broken = mock.patch.object(reacting, "note", side_effect=OperationalError("no"))
+
+    with broken, pytest.raises(OperationalError), transaction.atomic():
+        reacting.react_to_issues(NOW)
+
+    assert IssueActivity.objects.get().alerts_due
 
 
 def test_without_a_rule_that_asks_rows_are_marked_and_no_alert_is_written() -> None:
