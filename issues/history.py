@@ -27,6 +27,7 @@ def note(
         actor=actor.name[:200],
         text=text,
         data=dict(data or {}),
+        alerts_due=kind in IssueActivity.ALERTING,
     )
 
 

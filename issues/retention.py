@@ -9,6 +9,7 @@ from django.db import connection
 from issues import partitions
 from issues.disk import HIGH
 from issues.models import (
+    Alert,
     CheckIn,
     DeadLetter,
     DetailMinute,
@@ -46,6 +47,7 @@ FIXED = [
     (Outcome._meta.db_table, "minute", timedelta(days=30)),
     (CheckIn._meta.db_table, "started", timedelta(days=30)),
     (Evaluation._meta.db_table, "at", timedelta(days=90)),
+    (Alert._meta.db_table, "at", timedelta(days=90)),
     (IssueHour._meta.db_table, "hour", timedelta(days=396)),
 ]
 

@@ -59,7 +59,7 @@ class Schedule:
 
 def checked(schedule: Schedule) -> Schedule:
     """The schedule as it is kept; raises ScheduleError."""
-    _zone(schedule.timezone)
+    zone_named(schedule.timezone)
     if schedule.crontab:
         crontab = " ".join(schedule.crontab.split())
         if len(crontab) > MOST_CHARACTERS:
@@ -112,7 +112,7 @@ def next_run(schedule: Schedule, after: datetime) -> datetime | None:
     """
     if schedule.crontab:
         fields = NICKNAMES.get(schedule.crontab.lower(), schedule.crontab)
-        for run in CronSim(fields, after.astimezone(_zone_of(schedule))):
+        for run in CronSim(fields, after.astimezone(zone_or_utc(schedule.timezone))):
             # In the hour that comes twice it may find the first for the second.
             if run > after:
                 return run.astimezone(UTC)
@@ -134,7 +134,7 @@ def _interval_later(schedule: Schedule, after: datetime) -> datetime:
     value, unit = schedule.value, schedule.unit
     if unit in {"minute", "hour"}:
         return (after + timedelta(**{f"{unit}s": value})).astimezone(UTC)
-    zone = _zone_of(schedule)
+    zone = zone_or_utc(schedule.timezone)
     local = after.astimezone(zone).replace(tzinfo=None)
     if unit in {"day", "week"}:
         local += timedelta(**{f"{unit}s": value})
@@ -151,7 +151,8 @@ def _months_later(local: datetime, months: int) -> datetime:
     return local.replace(year=year, month=month, day=day)
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """The zone; raises ScheduleError."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -160,9 +161,9 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _zone_of(schedule: Schedule) -> ZoneInfo:
+def zone_or_utc(name: str) -> ZoneInfo:
     """UTC for a zone that this machine has no longer."""
     try:
-        return _zone(schedule.timezone)
+        return zone_named(name)
     except ScheduleError:
         return ZoneInfo("UTC")

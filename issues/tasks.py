@@ -21,6 +21,7 @@ from issues import (
     suspects,
     workflow,
 )
+from issues.alerts import reacting as alerts
 from issues.digest.batch import OPERATIONAL, BatchResult, Digest
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate_again import catch_up
@@ -65,6 +66,15 @@ def digest() -> None:
         react(scoring.stale(result.issue_ids, now), now)
     else:
         digest.apply_async(expires=DOORBELL_EXPIRES)
+    alert()
+
+
+def alert() -> None:
+    """Tell of new issues and regressions; what goes wrong here is the tick's."""
+    try:
+        alerts.react_to_issues(timezone.now())
+    except DatabaseError as error:
+        logger.warning("alerts wait for their tick: %s", told(error))
 
 
 def drain(digester: Digest, seconds: float) -> tuple[BatchResult, bool]:
@@ -113,6 +123,14 @@ def incidents_tick() -> None:
     with only_one("issues.incidents") as mine:
         if mine:
             reacting.tick(timezone.now())
+
+
+@shared_task(name="issues.alerts")
+def alerts_tick() -> None:
+    """Look at what alert rules ask for, and tell what is due."""
+    with only_one("issues.alerts") as mine:
+        if mine:
+            alerts.tick(timezone.now())
 
 
 def disk() -> float:

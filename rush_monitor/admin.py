@@ -150,6 +150,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _item("Channels", "campaign", "tenants.channel"),
+                _item("Alert rules", "notifications_active", "issues.alertrule"),
+                _item("Alerts", "notifications", "issues.alert"),
                 _item("Messages", "outgoing_mail", "tenants.delivery"),
             ],
         },

@@ -22,6 +22,7 @@ RESPONDER = Q(
 MAINTAINER = Q(
     content_type__app_label__in=["issues", "releases", "tenants"],
     content_type__model__in=[
+        "alertrule",
         "artifactbundle",
         "attachment",
         "channel",

@@ -7,6 +7,8 @@ from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
+from issues.api.alert_rules import AlertRuleViewSet
+from issues.api.alerts import AlertViewSet
 from issues.api.attachments import AttachmentViewSet
 from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
@@ -103,6 +105,8 @@ api.register("events", EventViewSet, "event")
 api.register("hit-list", HitListViewSet, "hit")
 api.register("incidents", IncidentViewSet, "incident")
 api.register("incident-policies", IncidentPolicyViewSet, "incident-policy")
+api.register("alert-rules", AlertRuleViewSet, "alert-rule")
+api.register("alerts", AlertViewSet, "alert")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
-from django.db import connection
+from django.db import connection, transaction
 
 # The first key of every advisory lock that rush_monitor takes.
 NAMESPACE = 0x72757368  # "rush"
@@ -23,3 +23,13 @@ def only_one(name: str) -> Iterator[bool]:
         if mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [NAMESPACE, key])
+
+
+@contextmanager
+def one_after_another(name: str) -> Iterator[None]:
+    """A transaction for which others of this name wait."""
+    key = crc32(name.encode()) - 2**31
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [NAMESPACE, key])
+        yield

@@ -1,6 +1,8 @@
 """The admin pages of issues; Django's autodiscovery registers them from here."""
 
 from issues.admin import (
+    alert_rules,
+    alerts,
     attachments,
     dead_letters,
     detail_rules,
@@ -18,6 +20,8 @@ from issues.admin import (
 )
 
 __all__ = [
+    "alert_rules",
+    "alerts",
     "attachments",
     "dead_letters",
     "detail_rules",

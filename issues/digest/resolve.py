@@ -119,6 +119,7 @@ def _create(project_id: int, newcomers: Mapping[int, Newcomer]) -> None:
             kind=IssueActivity.Kind.FIRST_SEEN,
             actor=SYSTEM.name,
             text=new.grouping.reason,
+            alerts_due=True,
         )
         for issue, new in zip(issues, newcomers.values(), strict=True)
     )

@@ -1,3 +1,5 @@
+from issues.models.alert import Alert
+from issues.models.alert_rule import AlertRule
 from issues.models.attachment import Attachment
 from issues.models.counters import (
     DetailMinute,
@@ -40,6 +42,8 @@ from issues.models.writer import InboxWriter
 from tenants.levels import Level
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "Attachment",
     "CheckIn",
     "CheckInStatus",

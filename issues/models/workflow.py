@@ -11,6 +11,8 @@ class IssueActivity(models.Model):
     """One change of an issue with its reason; never edited.
 
     ``actor`` names the person, token or rule; ``data`` holds the numbers behind it.
+    ``alerts_due`` says that alert rules have not looked at it yet: only kinds that
+    they ask for begin with it.
     """
 
     class Kind(models.TextChoices):
@@ -37,10 +39,22 @@ class IssueActivity(models.Model):
     actor = models.CharField(max_length=200)
     text = models.TextField(blank=True)
     data = models.JSONField(default=dict)
+    alerts_due = models.BooleanField(db_default=False, editable=False)
+
+    # What alert rules ask for.
+    ALERTING = (Kind.FIRST_SEEN, Kind.REGRESSED)
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "issue activities"
+        indexes = [
+            # What alert rules have yet to look at; ids are not committed in order.
+            models.Index(
+                fields=["id"],
+                name="activity_alerts_due",
+                condition=models.Q(alerts_due=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} by {self.actor}"

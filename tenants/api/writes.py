@@ -15,7 +15,7 @@ from tenants.audit import Actor, difference, record, values_of
 from tenants.openapi import TokenScheme
 from tenants.refusals import Refusal
 
-__all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme"]
+__all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme", "WholeAudit"]
 
 
 class ConstrainedSerializer(serializers.ModelSerializer[Any]):
@@ -67,6 +67,32 @@ class AuditedWrites(GenericAPIView[Any]):
             raise Refusal(
                 f"{instance} is still named by {users}: change that first."
             ) from error
+
+
+class WholeAudit(GenericAPIView[Any]):
+    """Before AuditedWrites: the audit row has all that the API shows of a row, such as
+    the names of those it tells, which are no columns.
+    """
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            row = serializer.save()
+            changes = difference({}, self._shown(row))
+            record(Actor.of(self.request), "added", row, changes)
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            before = self._shown(self.get_object())
+            row = serializer.save()
+            changes = difference(before, self._shown(row))
+            if changes:
+                record(Actor.of(self.request), "changed", row, changes)
+        # What was prefetched is of before.
+        serializer.instance = self.get_object()
+
+    def _shown(self, row: models.Model) -> dict[str, Any]:
+        fresh = self.get_queryset().get(pk=row.pk)
+        return dict(self.get_serializer(fresh).data)
 
 
 def columns_of(row: models.Model, names: Iterable[str]) -> list[str]:

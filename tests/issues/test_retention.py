@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from issues import partitions, retention
-from issues.models import DeadLetter, Feedback, IssueMinute, SeenEvent
+from issues.models import AlertRule, DeadLetter, Feedback, IssueMinute, SeenEvent
 from releases.models import ReleaseNetwork, ReleaseUser, TrafficMinute
 from tests.factories import make_feedback, make_watch
 
@@ -141,6 +141,14 @@ def test_the_looks_at_a_watch_are_kept_for_90_days() -> None:
         )
     apply()
     assert watch.evaluations.get().minutes == 89
+
+
+def test_alerts_are_kept_for_90_days() -> None:
+    rule = AlertRule.objects.create(name="new", when="new_issue")
+    for days in (89, 91):
+        rule.alerts.create(at=NOW - timedelta(days=days), cause=days, about=days)
+    apply()
+    assert rule.alerts.get().cause == "89"
 
 
 def test_what_was_deleted_is_reported() -> None:

@@ -46,6 +46,8 @@ LISTS = [
     "releases_threshold",
     "releases_rollback",
     "releases_rollbacktarget",
+    "issues_alertrule",
+    "issues_alert",
     "issues_hitrule",
     "issues_incidentpolicy",
     "issues_pathrule",

@@ -1,0 +1,51 @@
+"""What a rule found: one cause, ready to become an alert."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from issues.models import Issue
+
+
+@dataclass(slots=True)
+class Found:
+    """``at``: when it happened. ``about`` stays the same when it happens again.
+
+    ``incident_cause`` names an incident of its own; "": that of the rule.
+    """
+
+    at: datetime
+    about: str
+    cause: str
+    title: str
+    text: str
+    url: str
+    issue_id: int | None = None
+    project_id: int | None = None
+    incident_cause: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def page_of(model: str, pk: int) -> str:
+    """The admin's page of a row, such as of ``issues/issue``."""
+    return f"{settings.BASE_URL}/admin/{model}/{pk}/"
+
+
+def of_issue(
+    issue: Issue, at: datetime, cause: str, what: str, text: str, **data: Any
+) -> Found:
+    """A finding about an issue; ``issue`` with its project."""
+    return Found(
+        at=at,
+        about=f"issue:{issue.pk}",
+        cause=cause,
+        title=f"{what}: {issue.title} ({issue.short_id})",
+        text=text,
+        url=page_of("issues/issue", issue.pk),
+        issue_id=issue.pk,
+        project_id=issue.project_id,
+        data=data,
+    )

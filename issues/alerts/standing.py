@@ -1,0 +1,190 @@
+"""What stands now: impact, tenants, rates, crashes, lag. Told again while it stands."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast, Concat
+
+from issues.alerts.asking import asked_of
+from issues.alerts.conditions import (
+    applies,
+    crash_free_below,
+    events_reached,
+    impact_reached,
+    lag_over,
+    tenants_reached,
+    unusual,
+)
+from issues.alerts.counters import MINUTE, Counted, Place, counted, usual_of
+from issues.alerts.facts import facts_of
+from issues.alerts.found import Found, of_issue
+from issues.models import Alert, AlertRule, InboxEnvelope, Issue, IssueMinute
+from issues.models.issue import IssueQuerySet
+from issues.queries import families_of
+
+When = AlertRule.When
+PIECE = 200
+
+
+def _stamped(about: str, at: datetime) -> str:
+    """The cause of something that may stand again later."""
+    return f"{about}:{at:%Y-%m-%dT%H:%M:%S.%f}"
+
+
+def repeat_of(rule: AlertRule) -> timedelta:
+    return timedelta(minutes=rule.repeat_minutes)
+
+
+def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
+    """Open issues that the rule may tell of now, the worst first."""
+    about = Concat(Value("issue:"), Cast(OuterRef("pk"), CharField()))
+    told = Alert.objects.filter(
+        rule=rule, about=about, at__gt=now - repeat_of(rule)
+    ).exclude(state=Alert.State.SUPPRESSED)
+    issues = Issue.objects.open().filter(~Exists(told), level__gte=rule.min_level)
+    if rule.project_id is not None:
+        issues = issues.filter(project=rule.project_id)
+    return issues.by_impact()
+
+
+def _wanted(rule: AlertRule, found: IssueQuerySet) -> Iterator[Sequence[Issue]]:
+    """Those of the issues whose conditions hold, a piece at a time."""
+    ids = list(found.values_list("pk", flat=True))
+    asked = asked_of(rule)
+    related = Issue.objects.select_related("project", "stats")
+    for start in range(0, len(ids), PIECE):
+        rows = related.in_bulk(ids[start : start + PIECE])
+        issues = [rows[pk] for pk in ids[start : start + PIECE] if pk in rows]
+        facts = facts_of(issues, asked)
+        yield [issue for issue in issues if applies(asked, facts[issue.pk])]
+
+
+def impact(rule: AlertRule, now: datetime) -> list[Found]:
+    """Open issues by their present score."""
+    threshold = rule.threshold or 0.0
+    high = _not_told_yet(rule, now).filter(
+        stats__score__gte=threshold, stats__exponent__gt=0
+    )
+    return [
+        of_issue(
+            issue,
+            now,
+            _stamped(f"issue:{issue.pk}", now),
+            "High impact",
+            impact_reached(issue.stats.score, threshold),
+            score=round(issue.stats.score, 1),
+        )
+        for issues in _wanted(rule, high)
+        for issue in issues
+    ]
+
+
+def tenants(rule: AlertRule, now: datetime) -> list[Found]:
+    """Open issues by the tenants that they hit within the rule's minutes."""
+    threshold, minutes = rule.threshold or 0.0, rule.minutes or 1
+    since = now - minutes * MINUTE
+    wide = _not_told_yet(rule, now).filter(
+        stats__last_seen__gt=since, stats__tenants__gte=threshold
+    )
+    found = []
+    for issues in _wanted(rule, wide):
+        hit = _tenants_hit(issues, since)
+        for issue in issues:
+            text = tenants_reached(hit[issue.pk], threshold, minutes)
+            if text:
+                cause = _stamped(f"issue:{issue.pk}", now)
+                what = "Many tenants"
+                found.append(
+                    of_issue(issue, now, cause, what, text, tenants=hit[issue.pk])
+                )
+    return found
+
+
+def _tenants_hit(issues: Sequence[Issue], since: datetime) -> dict[int, int]:
+    families = families_of([issue.pk for issue in issues])
+    root_of = dict(zip(families.members, families.roots, strict=True))
+    hit: dict[int, set[int]] = {issue.pk: set() for issue in issues}
+    rows = IssueMinute.objects.filter(
+        issue_id__in=families.members, minute__gt=since, tenant_id__gt=0
+    ).order_by()
+    for issue_id, tenant in rows.values_list("issue_id", "tenant_id").distinct():
+        hit[root_of[issue_id]].add(tenant)
+    return {pk: len(found) for pk, found in hit.items()}
+
+
+def rates(rule: AlertRule, now: datetime) -> list[Found]:
+    """Environments by their events or sessions of the last minutes."""
+    minutes = rule.minutes or 1
+    asked = asked_of(rule)
+    end = now.replace(second=0, microsecond=0) + MINUTE
+    found = counted(asked, end - minutes * MINUTE, end)
+    usual: dict[Place, list[float]] = {}
+    if rule.when == When.UNUSUAL and found:
+        usual = usual_of(asked, now, minutes)
+    return list(judged(rule, now, found, usual))
+
+
+def judged(
+    rule: AlertRule,
+    at: datetime,
+    found: dict[Place, Counted],
+    usual: dict[Place, list[float]],
+) -> Iterator[Found]:
+    """The environments whose numbers the rule asks for."""
+    threshold, minutes = rule.threshold or 0.0, rule.minutes or 1
+    for place, counts in found.items():
+        if rule.when == When.EVENTS:
+            what = "many events"
+            text = events_reached(counts.events, threshold, minutes)
+        elif rule.when == When.UNUSUAL:
+            what = "more events than usual"
+            text = unusual(counts.events, usual.get(place, ()), threshold, minutes)
+        else:
+            what = "sessions crash"
+            text = crash_free_below(counts.sessions, counts.crashed, threshold, minutes)
+        if text:
+            yield _of_place(place, at, what, text, counts)
+
+
+def _of_place(
+    place: Place, at: datetime, what: str, text: str, counts: Counted
+) -> Found:
+    about = f"environment:{place.environment_id}"
+    return Found(
+        at=at,
+        about=about,
+        cause=_stamped(about, at),
+        title=f"{place.name}: {what}",
+        text=text,
+        url="",
+        project_id=place.project_id,
+        data={
+            "environment": place.name,
+            "events": counts.events,
+            "sessions": counts.sessions,
+            "crashed": counts.crashed,
+        },
+    )
+
+
+def ingest_lag(rule: AlertRule, now: datetime) -> list[Found]:
+    """How long the oldest envelope has waited for digest."""
+    oldest = InboxEnvelope.objects.order_by("pk").values_list("received").first()
+    seconds = (now - oldest[0]).total_seconds() if oldest else 0.0
+    text = lag_over(seconds, rule.threshold or 0.0)
+    if not text:
+        return []
+    cause, title = _stamped("ingest", now), "Events wait for digest"
+    data = {"seconds": round(seconds, 1)}
+    return [Found(now, "ingest", cause, title, text, "", data=data)]
+
+
+STANDING: dict[str, Callable[[AlertRule, datetime], list[Found]]] = {
+    When.IMPACT: impact,
+    When.TENANTS: tenants,
+    When.EVENTS: rates,
+    When.UNUSUAL: rates,
+    When.CRASH_FREE: rates,
+    When.INGEST_LAG: ingest_lag,
+}
