@@ -150,6 +150,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Channels", "campaign", "tenants.channel"),
                 _item("Messages", "outgoing_mail", "tenants.delivery"),
+                _item("Slack accounts", "badge", "tenants.slackaccount"),
             ],
         },
         {

@@ -22,6 +22,7 @@ from issues.api.scrub_rules import ScrubRuleViewSet
 from issues.api.sdk_detail import SdkDetailView
 from issues.api.sentry_monitors import MonitorsView
 from issues.api.setup import ProjectSetupView, ProjectTestEventView
+from issues.api.slack_actions import slack_actions
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
@@ -60,6 +61,7 @@ from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.channels import ChannelViewSet, DeliveryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.slack_accounts import SlackAccountViewSet
 from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
@@ -77,6 +79,7 @@ api.register(
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
 api.register("channels", ChannelViewSet, "channel")
+api.register("slack-accounts", SlackAccountViewSet, "slack-account")
 api.register("deliveries", DeliveryViewSet, "delivery")
 api.register("releases", ReleaseViewSet, "release")
 api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
@@ -172,6 +175,7 @@ urlpatterns = [
     re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
+    re_path(r"^api/v1/slack/actions/?$", slack_actions, name="slack-actions"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"

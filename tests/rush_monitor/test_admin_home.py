@@ -52,6 +52,7 @@ LISTS = [
     "issues_fingerprintrule",
     "issues_deadletter",
     "issues_outcome",
+    "tenants_slackaccount",
     "tenants_auditentry",
     "auth_user",
     "auth_group",
