@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from issues.api.attachments import AttachmentViewSet
 from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
+from issues.api.figures import FiguresView
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
@@ -23,6 +24,7 @@ from issues.api.sdk_detail import SdkDetailView
 from issues.api.sentry_monitors import MonitorsView
 from issues.api.setup import ProjectSetupView, ProjectTestEventView
 from issues.api.slack_actions import slack_actions
+from issues.api.weekly_reports import WeeklyReportViewSet
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
@@ -104,6 +106,7 @@ api.register("events", EventViewSet, "event")
 api.register("hit-list", HitListViewSet, "hit")
 api.register("incidents", IncidentViewSet, "incident")
 api.register("incident-policies", IncidentPolicyViewSet, "incident-policy")
+api.register("weekly-reports", WeeklyReportViewSet, "weekly-report")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
@@ -175,6 +178,7 @@ urlpatterns = [
     re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
+    re_path(r"^api/v1/figures/?$", FiguresView.as_view(), name="figures"),
     re_path(r"^api/v1/slack/actions/?$", slack_actions, name="slack-actions"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(

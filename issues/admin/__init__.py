@@ -14,6 +14,7 @@ from issues.admin import (
     rules,
     scrub_rules,
     tenants,
+    weekly_reports,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "rules",
     "scrub_rules",
     "tenants",
+    "weekly_reports",
 ]

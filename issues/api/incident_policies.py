@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
 from rest_framework import serializers
 
 from issues.api.incident_shapes import channels_named, person_named
-from issues.api.rules import OfProjectSerializer, RuleViewSet, example
+from issues.api.rules import OfProjectSerializer, WholeRuleViewSet, example
 from issues.models import EscalationStep, IncidentPolicy
-from tenants.audit import Actor, difference, record
 
 Given = dict[str, Any]
 
@@ -75,12 +73,6 @@ def _write_steps(policy: IncidentPolicy, steps: Sequence[Given]) -> None:
         step.people.set(people)
 
 
-def _shown(policy: IncidentPolicy) -> Given:
-    """All of a policy, for its audit row."""
-    fresh = IncidentPolicyViewSet.queryset.get(pk=policy.pk)
-    return dict(IncidentPolicySerializer(fresh).data)
-
-
 @example(
     "Ten minutes, the lead after four",
     {
@@ -90,7 +82,7 @@ def _shown(policy: IncidentPolicy) -> Given:
         "steps": [{"after_seconds": 240, "people": ["lea"]}],
     },
 )
-class IncidentPolicyViewSet(RuleViewSet):
+class IncidentPolicyViewSet(WholeRuleViewSet):
     """The policy of a project counts before that of every project (null)."""
 
     queryset = IncidentPolicy.objects.select_related("project").prefetch_related(
@@ -101,19 +93,3 @@ class IncidentPolicyViewSet(RuleViewSet):
     read_permission = "issues.view_incidentpolicy"
     write_permission = "issues.change_incidentpolicy"
     orders = {"oldest": "pk"}
-
-    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
-        with transaction.atomic():
-            policy = serializer.save()
-            changes = difference({}, _shown(policy))
-            record(Actor.of(self.request), "added", policy, changes)
-
-    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
-        with transaction.atomic():
-            before = _shown(self.get_object())
-            policy = serializer.save()
-            changes = difference(before, _shown(policy))
-            if changes:
-                record(Actor.of(self.request), "changed", policy, changes)
-        # What was prefetched is of before.
-        serializer.instance = self.get_object()

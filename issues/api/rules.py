@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
@@ -12,6 +13,7 @@ from issues.models import FingerprintRule, HitRule, PathRule
 from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
+from tenants.audit import Actor, difference, record
 from tenants.models import Project
 
 
@@ -36,6 +38,31 @@ class RuleViewSet(AuditedWrites, viewsets.ModelViewSet[Any]):
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
     scope = "project"
     orders = {"position": "position"}
+
+
+class WholeRuleViewSet(RuleViewSet):
+    """For rules with lists of other rows: audited as the API shows them."""
+
+    def shown(self, row: Any) -> dict[str, Any]:
+        """All of a row, as it stands in the database."""
+        fresh = self.get_queryset().get(pk=row.pk)
+        return dict(self.get_serializer_class()(fresh).data)
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            row = serializer.save()
+            changes = difference({}, self.shown(row))
+            record(Actor.of(self.request), "added", row, changes)
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        with transaction.atomic():
+            before = self.shown(self.get_object())
+            row = serializer.save()
+            changes = difference(before, self.shown(row))
+            if changes:
+                record(Actor.of(self.request), "changed", row, changes)
+        # What was prefetched is of before.
+        serializer.instance = self.get_object()
 
 
 def example(name: str, value: dict[str, Any]) -> Any:

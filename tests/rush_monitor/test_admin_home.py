@@ -53,6 +53,8 @@ LISTS = [
     "issues_deadletter",
     "issues_outcome",
     "tenants_slackaccount",
+    "issues_weeklyreport",
+    "issues_figures",
     "tenants_auditentry",
     "auth_user",
     "auth_group",

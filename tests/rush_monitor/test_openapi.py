@@ -64,6 +64,8 @@ def test_every_list_is_paged_by_cursor(schema: Any) -> None:
         ("/api/v1/incidents/{id}/change/", "post"),
         ("/api/v1/incident-policies/", "post"),
         ("/api/v1/slack-accounts/", "post"),
+        ("/api/v1/weekly-reports/", "post"),
+        ("/api/v1/figures/", "get"),
         ("/api/v1/releases/", "post"),
         ("/api/v1/releases/{release_id}/commits/", "put"),
         ("/api/v1/deploys/", "post"),
