@@ -71,11 +71,15 @@ def named(user: str) -> Any:
 
 
 def post(
-    payload: Any, *, secret: str = SIGNING_SECRET, age: int = 0, **changes: str
+    payload: Any,
+    *,
+    secret: str = SIGNING_SECRET,
+    signed_at: float | None = None,
+    **changes: str,
 ) -> Any:
     """What the endpoint answers to a signed payload; ``changes`` of headers."""
     body = urlencode({"payload": json.dumps(payload)}).encode()
-    timestamp = str(int(time.time()) - age)
+    timestamp = str(int(signed_at or time.time()))
     headers = {
         "X-Slack-Request-Timestamp": timestamp,
         "X-Slack-Signature": signature_of(secret, timestamp, body),

@@ -1,5 +1,6 @@
 """The page of figures: how fast incidents are dealt with, how many deploys fail."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -11,7 +12,13 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 
 from issues.admin.rate_chart import HEIGHT, TICKS, WIDTH, Line, RateChart, path_of
-from issues.incidents.figure_texts import many, rate_text, share_text, spread_text
+from issues.incidents.figure_texts import (
+    many,
+    rate_text,
+    share_words,
+    spread_text,
+    spread_words,
+)
 from issues.incidents.figures import Figures, Group
 from issues.incidents.measured import figures_until
 from issues.incidents.telling import minutes_text
@@ -24,13 +31,25 @@ RANGES = {"4": "4 weeks", "12": "12 weeks", "26": "26 weeks", "52": "52 weeks"}
 USUAL = "12"
 
 
+Words = tuple[str, str]  # what is told, and a remark in small
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A group in words."""
 
     name: str
     incidents: int
-    cells: list[str]
+    cells: list[Words]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Groups of one kind."""
+
+    heading: str
+    columns: list[str]
+    rows: list[Row]
 
 
 def figures_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpResponse:
@@ -55,66 +74,73 @@ def figures_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpResp
         "deploys": _deploys(found),
         "times": times_chart(found),
         "tables": _tables(found),
-        "columns": COLUMNS,
         "title": "Figures",
         "content_title": "Figures",
     }
     return TemplateResponse(request, "issues/figures.html", context)
 
 
-def headline(found: Figures) -> list[tuple[str, str, str]]:
-    """What counts most: label, figure, and a remark."""
+def headline(found: Figures) -> list[tuple[str, Words, str]]:
+    """What counts most: label, figure, and of what it is."""
     of_all = found.all
     incidents = many(of_all.incidents, "incident")
+    deploys = f"{of_all.deploys or 0:,} in all"
     return [
-        ("Within 10 minutes", share_text(of_all.in_ten_minutes), incidents),
-        ("Within the target", share_text(of_all.in_target), "of each severity"),
-        ("Time to mitigate", spread_text(of_all.mitigate), "from detected"),
-        ("Change failure rate", share_text(of_all.failures), "of deploys judged"),
-        ("Deploys", rate_text(found.deploys_a_week), f"{of_all.deploys or 0:,} in all"),
-        ("Time to restore", spread_text(of_all.restore), "of failed deploys"),
+        ("Within 10 minutes", share_words(of_all.in_ten_minutes), incidents),
+        ("Within the target", share_words(of_all.in_target), "of each severity"),
+        ("Time to mitigate", spread_words(of_all.mitigate), "from detected"),
+        ("Change failure rate", share_words(of_all.failures), "of deploys judged"),
+        ("Deploys", (rate_text(found.deploys_a_week), ""), deploys),
+        ("Time to restore", spread_words(of_all.restore), "of failed deploys"),
     ]
 
 
-COLUMNS = [
-    "Detect",
-    "Acknowledge",
-    "Mitigate",
-    "Resolve",
-    "In target",
-    "In 10 min",
-    "Deploys",
-    "Failed",
-    "Restore",
-]
+COLUMNS = ["Detect", "Acknowledge", "Mitigate", "Resolve", "In target", "In 10 min"]
+OF_DEPLOYS = ["Restore", "Deploys", "Failed"]
 
 
-def row_of(group: Group, label: str) -> Row:
+def _tables(found: Figures) -> list[Table]:
+    sources = {str(value): str(label) for value, label in Incident.Source.choices}
+    return [
+        _table("By project", found.by_project),
+        _table("By severity", found.by_severity),
+        _table("By what detected it", found.by_source, sources),
+        _table("By week", found.by_week[::-1]),
+    ]
+
+
+def _table(
+    heading: str, groups: list[Group], labels: Mapping[str, str] | None = None
+) -> Table:
+    with_deploys = any(group.deploys is not None for group in groups)
+    return Table(
+        heading,
+        [*COLUMNS, *(OF_DEPLOYS if with_deploys else [])],
+        [
+            Row(
+                (labels or {}).get(group.name, group.name),
+                group.incidents,
+                _cells(group),
+            )
+            for group in groups
+        ],
+    )
+
+
+def _cells(group: Group) -> list[Words]:
     spreads = (group.detect, group.acknowledge, group.mitigate, group.resolve)
-    deploys = "" if group.deploys is None else f"{group.deploys:,}"
     cells = [
-        *map(spread_text, spreads),
-        share_text(group.in_target),
-        share_text(group.in_ten_minutes),
-        deploys,
-        share_text(group.failures) if deploys else "",
-        spread_text(group.restore),
+        *map(spread_words, spreads),
+        share_words(group.in_target),
+        share_words(group.in_ten_minutes),
     ]
-    return Row(label, group.incidents, cells)
-
-
-def _tables(found: Figures) -> list[tuple[str, list[Row]]]:
-    sources = dict(Incident.Source.choices)
-    newest_first = found.by_week[::-1]
-    return [
-        ("By project", [row_of(group, group.name) for group in found.by_project]),
-        ("By severity", [row_of(group, group.name) for group in found.by_severity]),
-        (
-            "By what detected it",
-            [row_of(group, str(sources[group.name])) for group in found.by_source],
-        ),
-        ("By week", [row_of(group, group.name) for group in newest_first]),
-    ]
+    if group.deploys is not None:
+        cells += [
+            spread_words(group.restore),
+            (f"{group.deploys:,}", ""),
+            share_words(group.failures),
+        ]
+    return cells
 
 
 def _incidents(found: Figures) -> BarChart:
@@ -122,7 +148,7 @@ def _incidents(found: Figures) -> BarChart:
     return bar_chart(
         "Incidents per week",
         _series(found, [group.incidents for group in found.by_week]),
-        time_format="week of %d %b",
+        time_format="%d %b",
         parts=[g.in_target.whole - g.in_target.part for g in found.by_week],
         unit="incidents",
         part_unit="over the target",
@@ -134,7 +160,7 @@ def _deploys(found: Figures) -> BarChart:
     return bar_chart(
         "Deploys per week",
         _series(found, [group.deploys or 0 for group in found.by_week]),
-        time_format="week of %d %b",
+        time_format="%d %b",
         parts=[group.failures.part for group in found.by_week],
         unit="deploys",
         part_unit="failed",

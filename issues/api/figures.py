@@ -85,7 +85,9 @@ class IncidentFiguresSerializer(serializers.Serializer[Any]):
     )
     project = FiguresGroupSerializer(many=True)
     severity = FiguresGroupSerializer(many=True)
-    source = FiguresGroupSerializer(many=True, help_text="By what detected it.")
+    source = FiguresGroupSerializer(  # type: ignore[assignment]
+        many=True, help_text="By what detected it."
+    )
 
 
 def as_json(found: Figures) -> dict[str, Any]:

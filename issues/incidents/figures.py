@@ -177,7 +177,8 @@ def figures_of(
             found.append(_group(name, mine, deploys))
         return found
 
-    projects = {row.project for row in (*courses, *changes)}
+    projects = {course.project for course in courses}
+    projects |= {change.project for change in changes}
     return Figures(
         weeks=weeks,
         all=_group("all", courses, changes),
@@ -187,7 +188,9 @@ def figures_of(
             lambda change: week_name(change.week),
         ),
         by_project=grouped(
-            sorted(projects), lambda row: row.project, lambda row: row.project
+            sorted(projects),
+            lambda course: course.project,
+            lambda change: change.project,
         ),
         by_severity=grouped(severities, lambda row: row.severity),
         by_source=grouped(sources, lambda row: row.source),

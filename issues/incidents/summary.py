@@ -60,10 +60,10 @@ def _happened(incident: Incident, now: datetime) -> Iterator[str]:
 def _times(incident: Incident, now: datetime) -> Iterator[str]:
     clock = reading(incident, now)
     after = "after detection"
-    yield f"Began         {clock.began:%Y-%m-%d %H:%M:%S}"
+    yield f"Began: {clock.began:%Y-%m-%d %H:%M:%S}"
     found = minutes_text(clock.detected - clock.began)
     source = incident.get_source_display()
-    yield f"Detected      {_at(clock.detected)}, {found} after it began, by {source}"
+    yield f"Detected: {_at(clock.detected)}, {found} after it began, by {source}"
     for name, at in (
         ("Alerted", clock.alerted),
         ("Acknowledged", clock.acknowledged),
@@ -71,7 +71,7 @@ def _times(incident: Incident, now: datetime) -> Iterator[str]:
         ("Resolved", clock.resolved),
     ):
         told = f"{_at(at)}, {minutes_text(at - clock.detected)} {after}" if at else "–"
-        yield f"{name:<13} {told}"
+        yield f"{name}: {told}"
     yield _target(clock)
     if incident.reopened:
         times = "once" if incident.reopened == 1 else f"{incident.reopened} times"
@@ -148,14 +148,15 @@ def _events_by_tenant(
     family = reports.family_of_incident(incident)
     if _has_minutes(began, now):
         first = began.replace(second=0, microsecond=0)
-        rows = IssueMinute.objects.filter(
+        minutes = IssueMinute.objects.filter(
             issue_id__in=family, minute__gte=first, minute__lte=ended
-        ).values_list("tenant_id")
-    else:
-        rows = IssueTenant.objects.filter(
-            issue_id__in=family, last_seen__gte=began, first_seen__lte=ended
-        ).values_list("tenant_id")
-    return Counter(dict(rows.annotate(Sum("events"))))
+        )
+        counted = minutes.values_list("tenant_id").annotate(Sum("events"))
+        return Counter(dict(counted))
+    tenants = IssueTenant.objects.filter(
+        issue_id__in=family, last_seen__gte=began, first_seen__lte=ended
+    )
+    return Counter(dict(tenants.values_list("tenant_id").annotate(Sum("events"))))
 
 
 def _issues(incident: Incident, now: datetime) -> Iterator[str]:

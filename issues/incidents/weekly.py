@@ -90,10 +90,10 @@ def message_of(report: WeeklyReport, found: Figures) -> Message:
     page = f"{settings.BASE_URL}/admin/issues/figures/?{urlencode(query)}"
     return Message(
         title=f"Week {week.name}, {where}: {told}",
-        text=f"From Monday {found.weeks[-1]:%d %B %Y} on; the week before in brackets.",
+        text=f"From Monday {found.weeks[-1]:%d %B %Y} on, beside the week before.",
         url=page.removesuffix("?"),
         facts=[
-            (label, f"{now} ({then})")
+            (label, f"{now}; before: {then}")
             for (label, now), (_, then) in zip(
                 _facts(week), _facts(before), strict=True
             )

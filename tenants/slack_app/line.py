@@ -84,8 +84,8 @@ class Line:
             return None
         try:
             answer = send(request, seconds=left)
-        except OutboundError as error:
-            logger.warning("%s to Slack failed: %s", what, error)
+        except OutboundError as failure:
+            logger.warning("%s to Slack failed: %s", what, failure)
             return None
         found = answer.json()
         error = part(found, "error")

@@ -16,8 +16,14 @@ from tenants.talks import part
 
 NAMED = 3  # people that are named to ask
 # What Slack says of somebody who is not a full member of the workspace.
-NOT_MEMBERS = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted")
-NOT_MEMBERS += ("is_stranger", "is_invited_user")
+NOT_MEMBERS = (
+    "deleted",
+    "is_bot",
+    "is_invited_user",
+    "is_restricted",
+    "is_stranger",
+    "is_ultra_restricted",
+)
 
 
 def account_of(team: str, slack_user: str, line: Line) -> User | None:

@@ -76,9 +76,10 @@ def test_the_middle_is_told_to_charts_however_few_there_are() -> None:
     [
         ([], "–"),
         ([130], "2:10 (1 incident)"),
+        ([130, 130.4], "2:10 (2 incidents)"),
         ([130, 480, 300], "2:10 to 8:00 (3 incidents)"),
-        ([60, 120, 180, 240, 3900], "p50 3:00, 1:05:00 at most (5 incidents)"),
-        ([60 * i for i in range(1, 11)], "p50 5:00, p90 9:00"),
+        ([60, 120, 180, 240, 3900], "p50 3:00 (1:05:00 at most, 5 incidents)"),
+        ([60 * i for i in range(1, 11)], "p50 5:00 (p90 9:00)"),
     ],
 )
 def test_of_few_incidents_it_says_how_few(values: list[float], text: str) -> None:

@@ -91,12 +91,12 @@ def test_it_is_written_when_the_incident_is_resolved() -> None:
         "How it ended: Fixed in 2.4.1.",
         "",
         "When (UTC)",
-        "Began         2026-11-25 11:58:30",
-        "Detected      12:00:00, 1:30 after it began, by alert rule",
-        "Alerted       12:00:03, 0:03 after detection",
-        "Acknowledged  12:02:00, 2:00 after detection",
-        "Mitigated     12:04:00, 4:00 after detection",
-        "Resolved      12:30:00, 30:00 after detection",
+        "Began: 2026-11-25 11:58:30",
+        "Detected: 12:00:00, 1:30 after it began, by alert rule",
+        "Alerted: 12:00:03, 0:03 after detection",
+        "Acknowledged: 12:02:00, 2:00 after detection",
+        "Mitigated: 12:04:00, 4:00 after detection",
+        "Resolved: 12:30:00, 30:00 after detection",
         "Harm was done for 4:00: the target of 10:00 was kept.",
         "",
         "Who was hit",
@@ -143,7 +143,7 @@ def test_it_says_by_how_much_the_target_was_missed_and_what_is_not_known() -> No
     steps.resolve(incident, ANNA, later(12.5))
 
     assert "2:30 over the target of 10:00" in incident.summary
-    assert "Acknowledged  –" in incident.summary
+    assert "Acknowledged: –" in incident.summary
     assert "Opened by anna, alert rule; nothing was said." in incident.summary
     assert "Nothing: no channel was told." in incident.summary
 

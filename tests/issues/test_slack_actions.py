@@ -1,12 +1,13 @@
 """Buttons of an incident's message, pressed over HTTP as Slack presses them."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -17,7 +18,12 @@ from issues.models import Incident, Issue
 from releases.models import Rollback
 from tenants.audit import SYSTEM
 from tenants.delivery import serve
-from tenants.models import AuditEntry, Channel, SlackAccount
+from tenants.models import AuditEntry, Channel, SlackAccount, SlackPress
+from tenants.slack_app.requests import (
+    NotFromSlack,
+    channels_that_signed,
+    signature_of,
+)
 from tests.factories import (
     ANNA,
     make_deploy,
@@ -45,6 +51,7 @@ from tests.tenants.sending import SIGNING_SECRET, slack_channel
 pytestmark = pytest.mark.django_db
 
 State = Incident.State
+RESPONDER = ("change_incident", "change_issue", "add_rollback")
 
 
 @pytest.fixture
@@ -62,11 +69,14 @@ def channel(api: Slack) -> Channel:
 
 @pytest.fixture
 def anna() -> User:
-    return mapped("anna", ANNA_THERE, "responder")
+    return mapped("anna", ANNA_THERE)
 
 
-def mapped(name: str, slack_user: str, role: str) -> User:
+def mapped(name: str, slack_user: str, role: str = "") -> User:
+    """An account with a role, or with the permissions of a responder: sooner made."""
     user = make_user(name, role=role, email=f"{name}@example.com")
+    if not role:
+        user.user_permissions.set(Permission.objects.filter(codename__in=RESPONDER))
     SlackAccount.objects.create(team=TEAM, slack_user=slack_user, user=user)
     return user
 
@@ -224,7 +234,7 @@ def test_a_time_that_was_not_offered_is_refused(
 
 
 def test_it_is_assigned_to_somebody(api: Slack, channel: Channel, anna: User) -> None:
-    incident, bert = burn(channel), mapped("bert", "U0BERT0000", "responder")
+    incident, bert = burn(channel), mapped("bert", "U0BERT0000")
 
     assert submit(api, "assign", incident, person=named("U0BERT0000")) is None
 
@@ -310,6 +320,16 @@ def test_a_viewer_may_do_nothing(api: Slack, channel: Channel, name: str) -> Non
     assert not Rollback.objects.exists()
 
 
+def test_a_responder_may_do_all(api: Slack, channel: Channel) -> None:
+    mapped("rita", ANNA_THERE, "responder")
+    incident = degraded(channel)
+
+    for name in ("assign", "resolve", "archive"):
+        assert press(api, name, incident) == []
+    assert press(api, "acknowledge", incident) == []
+    assert press(api, "rollback", incident)[0].startswith("Ordered")
+
+
 def test_an_account_that_is_switched_off_may_do_nothing(
     api: Slack, channel: Channel, anna: User
 ) -> None:
@@ -379,7 +399,7 @@ def test_a_confirmed_address_is_enough(api: Slack, channel: Channel) -> None:
 def test_less_than_a_members_confirmed_address_is_not_enough(
     api: Slack, channel: Channel, changes: dict[str, Any]
 ) -> None:
-    make_user("anna", role="responder", email="anna@example.com")
+    make_user("anna", email="anna@example.com")
     api.users[ANNA_THERE] = user_info(**changes)
     incident = burn(channel)
 
@@ -391,7 +411,7 @@ def test_less_than_a_members_confirmed_address_is_not_enough(
 
 def test_an_address_of_two_accounts_is_not_enough(api: Slack, channel: Channel) -> None:
     for name in ("anna", "anna2"):
-        make_user(name, role="responder", email="anna@example.com")
+        make_user(name, email="anna@example.com")
     api.users[ANNA_THERE] = user_info()
 
     press(api, "acknowledge", burn(channel))
@@ -403,8 +423,8 @@ def test_an_address_of_two_accounts_is_not_enough(api: Slack, channel: Channel) 
     "changes",
     [
         {"secret": "another signing secret"},
-        {"age": 301},
-        {"age": -301},
+        {"signed_at": time.time() - 4000},
+        {"signed_at": time.time() + 4000},
         {"X-Slack-Signature": "v0=ab"},
         {"X-Slack-Signature": "v0=ä"},
         {"X-Slack-Signature": ""},
@@ -457,10 +477,11 @@ def test_a_repeated_request_does_nothing(
     incident = burn(channel)
     press(api, "resolve", incident)
     request = submitted(api.views[-1], reason=entered("Done."))
-    post(request, age=1)
+    moment = time.time()
+    post(request, signed_at=moment)
     steps.reopen(incident, ANNA, timezone.now())
 
-    response = post(request, age=1)
+    response = post(request, signed_at=moment)
 
     incident.refresh_from_db()
     assert (response.status_code, incident.state) == (200, State.OPEN)
@@ -581,3 +602,45 @@ def test_replies_go_to_slack_only(
     assert response.status_code == 200
     assert api.receiver.requests == []
     assert "no address of Slack's" in caplog.text
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(299, True), (301, False)])
+def test_a_signature_is_taken_for_five_minutes(
+    channel: Channel, seconds: int, taken: bool
+) -> None:
+    now, body = timezone.now().replace(microsecond=0), b"payload=%7B%7D"
+    for sign in (-1, 1):
+        timestamp = str(int(now.timestamp()) + sign * seconds)
+        signature = signature_of(SIGNING_SECRET, timestamp, body)
+        if taken:
+            found = channels_that_signed(timestamp, signature, body, now)
+            assert found == [channel]
+        else:
+            with pytest.raises(NotFromSlack, match="older than five minutes"):
+                channels_that_signed(timestamp, signature, body, now)
+
+
+def test_a_signature_is_that_of_slacks_own_example() -> None:
+    body = (
+        b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow"
+        b"&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA"
+        b"&user_name=roadrunner&command=%2Fwebhook-collect&text="
+        b"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F"
+        b"397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+        b"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+    )
+    assert signature_of("8f742231b10e8888abcd99yyyzzz85a5", "1531420618", body) == (
+        "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+    )
+
+
+def test_what_was_acted_on_is_forgotten_once_it_is_too_old(
+    api: Slack, channel: Channel, anna: User
+) -> None:
+    old = timezone.now() - timedelta(minutes=11)
+    SlackPress.objects.create(signature="v0=old", at=old)
+
+    press(api, "acknowledge", burn(channel))
+
+    assert SlackPress.objects.count() == 1
+    assert not SlackPress.objects.filter(signature="v0=old").exists()

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from issues.incidents import steps, weekly
+from issues.incidents.figures import week_name
 from issues.incidents.steps import Fire, open_incident
 from issues.models import Incident, WeeklyReport
 from issues.tasks import weekly_tick
@@ -93,7 +94,7 @@ def test_an_hour_that_the_clock_leaves_out_or_repeats_is_found_once(day: int) ->
         )
         if monday:
             found.append(monday)
-            last = weekly.week_name(monday)
+            last = week_name(monday)
     assert len(found) == 1
 
 
@@ -136,10 +137,10 @@ def test_the_week_is_told_beside_the_one_before() -> None:
     assert told["title"] == (
         "Week 2026-W46, every project: 2 incidents, 1 of 2 within the target"
     )
-    assert ["Incidents", "2 (1)"] in told["facts"]
+    assert ["Incidents", "2; before: 1"] in told["facts"]
     assert [
         "Time to mitigate",
-        "2:00 to 15:00 (2 incidents) (3:00 (1 incident))",
+        "2:00 to 15:00 (2 incidents); before: 3:00 (1 incident)",
     ] in told["facts"]
     assert told["url"].endswith("/admin/issues/figures/")
 
