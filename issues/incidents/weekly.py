@@ -5,6 +5,7 @@ subject names the week, so that neither two beats nor a process that dies sends 
 twice. After an outage the newest week is sent late; older ones are not.
 """
 
+import logging
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,6 +19,8 @@ from issues.incidents.measured import WEEK, figures_until, monday_of
 from issues.models import WeeklyReport
 from tenants.delivery import enqueue
 from tenants.message import Message
+
+logger = logging.getLogger(__name__)
 
 WEEKS = 2  # the one reported, and the one before to compare with
 
@@ -48,8 +51,13 @@ def week_due(
 def send_due(now: datetime) -> int:
     """Write the messages of each report that is due; returns how many reports."""
     sent = 0
-    for pk in list(WeeklyReport.objects.filter(is_active=True).values_list("pk")):
-        sent += _send(pk[0], now)
+    active = WeeklyReport.objects.filter(is_active=True).order_by("pk")
+    for pk in list(active.values_list("pk", flat=True)):
+        try:
+            sent += _send(pk, now)
+        except Exception:
+            # It is tried again each minute; the others must not wait for it.
+            logger.exception("the weekly report %s could not be written", pk)
     return sent
 
 

@@ -357,6 +357,20 @@ def test_somebody_unknown_is_told_how_to_get_an_account(
     assert incident.state == State.OPEN
 
 
+def test_in_a_dialog_somebody_unknown_is_told_the_same(
+    api: Slack, channel: Channel, anna: User
+) -> None:
+    incident = burn(channel)
+    press(api, "resolve", incident)
+
+    request = submitted(api.views[-1], user="U0NOBODY00", reason=entered("Mine."))
+    answer = post(request).json()
+
+    incident.refresh_from_db()
+    assert incident.state == State.OPEN
+    assert "Nothing was done" in str(answer["view"]["blocks"])
+
+
 def test_a_user_of_another_workspace_is_somebody_else(
     api: Slack, channel: Channel, anna: User
 ) -> None:

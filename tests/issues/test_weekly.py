@@ -176,6 +176,17 @@ def test_a_week_that_was_sent_before_the_process_died_is_not_sent_again() -> Non
     assert report.last_week == "2026-W46"
 
 
+def test_one_that_cannot_be_written_does_not_hold_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    WeeklyReport.objects.create(name="odd", time_zone="Nowhere", created=at(1))
+    make_report()
+
+    assert weekly.send_due(at(16, 8)) == 1
+
+    assert "could not be written" in caplog.text
+
+
 def test_one_that_is_off_is_not_sent() -> None:
     make_report(is_active=False)
 
