@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.urls import reverse
 from django.utils.http import urlencode
 
 from tenants.audit import SYSTEM, record
@@ -77,13 +76,12 @@ def confirmed_email(told: Any, team: str) -> str:
 
 def unknown(press: Press) -> str:
     """What is said to somebody without an account: how to get one, and from whom."""
-    page = reverse("admin:tenants_slackaccount_add")
     query = urlencode({"team": press.team, "slack_user": press.slack_user})
     owners = ", ".join(_owners()) or "an owner of rush_monitor"
     return (
         f"Nothing was done: rush_monitor does not know whose account you are (Slack "
         f"user {press.slack_user} of {press.team}). Ask {owners} to add you at "
-        f"{settings.BASE_URL}{page}?{query}"
+        f"{settings.BASE_URL}/admin/tenants/slackaccount/add/?{query}"
     )
 
 
