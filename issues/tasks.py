@@ -27,7 +27,7 @@ from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate_again import catch_up
 from issues.disk import disk_use
 from issues.failures import told
-from issues.incidents import reacting
+from issues.incidents import reacting, weekly
 from issues.monitors import overdue
 from releases import calibration
 from releases import watch as watches
@@ -131,6 +131,14 @@ def alerts_tick() -> None:
     with only_one("issues.alerts") as mine:
         if mine:
             alerts.tick(timezone.now())
+
+
+@shared_task(name="issues.weekly")
+def weekly_tick() -> None:
+    """Send the figures of the week before where they are due."""
+    with only_one("issues.weekly") as mine:
+        if mine:
+            weekly.send_due(timezone.now())
 
 
 def disk() -> float:

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils import timezone
 
 from issues import queries
+from issues.admin.figures import figures_view
 from issues.admin.hit_list import current_entries
 from issues.admin.incident_page import home_rows
 from issues.admin.issue_list import rows_of
@@ -43,6 +44,13 @@ def extra_urls() -> list[URLPattern]:
                 lambda request: outcomes_view(request, admin.site.each_context(request))
             ),
             name="issues_outcome_changelist",
+        ),
+        path(
+            "issues/figures/",
+            admin.site.admin_view(
+                lambda request: figures_view(request, admin.site.each_context(request))
+            ),
+            name="issues_figures_changelist",
         ),
         *setup_urls(admin.site),
     ]
@@ -119,6 +127,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Events", "stream", "issues.event"),
                 _item("Feedback", "forum", "issues.feedback"),
                 _item("Monitors", "alarm", "issues.monitor"),
+                _item(
+                    "Figures",
+                    "monitoring",
+                    "issues.figures",
+                    permission=_viewers_of("issues", "incident"),
+                ),
             ],
         },
         {
@@ -153,6 +167,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Alert rules", "notifications_active", "issues.alertrule"),
                 _item("Alerts", "notifications", "issues.alert"),
                 _item("Messages", "outgoing_mail", "tenants.delivery"),
+                _item("Weekly reports", "calendar_month", "issues.weeklyreport"),
+                _item("Slack accounts", "badge", "tenants.slackaccount"),
             ],
         },
         {

@@ -47,6 +47,7 @@ MAINTAINER = Q(
         "scrubrule",
         "tenant",
         "threshold",
+        "weeklyreport",
     ],
 )
 OWNER = Q(content_type__app_label__in=["issues", "releases", "tenants", "auth"])

@@ -13,6 +13,7 @@ from issues.api.attachments import AttachmentViewSet
 from issues.api.detail_rules import DetailRuleViewSet
 from issues.api.events import EventViewSet, IssueEventViewSet
 from issues.api.feedback import FeedbackViewSet
+from issues.api.figures import FiguresView
 from issues.api.hits import HitListViewSet
 from issues.api.inbound_filters import InboundFiltersViewSet
 from issues.api.inbox import DeadLetterViewSet, OutcomeViewSet
@@ -25,6 +26,8 @@ from issues.api.scrub_rules import ScrubRuleViewSet
 from issues.api.sdk_detail import SdkDetailView
 from issues.api.sentry_monitors import MonitorsView
 from issues.api.setup import ProjectSetupView, ProjectTestEventView
+from issues.api.slack_actions import slack_actions
+from issues.api.weekly_reports import WeeklyReportViewSet
 from releases.api.artifacts import ArtifactBundleViewSet, ArtifactViewSet
 from releases.api.commits import ReleaseCommitViewSet
 from releases.api.deploys import DeployViewSet, EvaluationViewSet
@@ -63,6 +66,7 @@ from tenants import problems
 from tenants.api.audit import AuditEntryViewSet
 from tenants.api.channels import ChannelViewSet, DeliveryViewSet
 from tenants.api.projects import ProjectKeyViewSet, ProjectViewSet
+from tenants.api.slack_accounts import SlackAccountViewSet
 from tenants.api.sources import SourceRepositoryViewSet
 from tenants.api.tenants import PlanViewSet, TenantViewSet
 from tenants.api.tokens import TokenViewSet
@@ -80,6 +84,7 @@ api.register(
 api.register("tokens", TokenViewSet, "token")
 api.register("audit", AuditEntryViewSet, "audit")
 api.register("channels", ChannelViewSet, "channel")
+api.register("slack-accounts", SlackAccountViewSet, "slack-account")
 api.register("deliveries", DeliveryViewSet, "delivery")
 api.register("releases", ReleaseViewSet, "release")
 api.register("artifact-bundles", ArtifactBundleViewSet, "artifact-bundle")
@@ -107,6 +112,7 @@ api.register("incidents", IncidentViewSet, "incident")
 api.register("incident-policies", IncidentPolicyViewSet, "incident-policy")
 api.register("alert-rules", AlertRuleViewSet, "alert-rule")
 api.register("alerts", AlertViewSet, "alert")
+api.register("weekly-reports", WeeklyReportViewSet, "weekly-report")
 api.register("hit-rules", HitRuleViewSet, "hit-rule")
 api.register("path-rules", PathRuleViewSet, "path-rule")
 api.register("fingerprint-rules", FingerprintRuleViewSet, "fingerprint-rule")
@@ -178,6 +184,8 @@ urlpatterns = [
     re_path(rf"{project}/test-event/?$", ProjectTestEventView.as_view()),
     re_path(rf"{health}/?$", ReleaseHealthView.as_view()),
     re_path(rf"{health}/tenants/?$", ReleaseTenantsView.as_view()),
+    re_path(r"^api/v1/figures/?$", FiguresView.as_view(), name="figures"),
+    re_path(r"^api/v1/slack/actions/?$", slack_actions, name="slack-actions"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"

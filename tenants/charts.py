@@ -89,6 +89,7 @@ class BarChart:
     total: int
     part_total: int = 0
     marks: Sequence[Mark] = ()
+    unit: str = "events"
 
     @property
     def columns(self) -> SafeString:
@@ -122,8 +123,13 @@ def bar_chart(
     ticks: int = 6,
     parts: Sequence[int] = (),
     marks: Sequence[Mark] = (),
+    unit: str = "events",
+    part_unit: str = "errors",
 ) -> BarChart:
-    """A chart of counts by time; ``parts`` are counts within them, shown darker."""
+    """A chart of counts by time; ``parts`` are counts within them, shown darker.
+
+    ``time_format`` says how a time reads; the units what is counted, as plurals.
+    """
     width, height = 1000, 100
     counts = [count for _, count in series]
     peak = max(counts, default=0)
@@ -132,9 +138,9 @@ def bar_chart(
     for i, (time, count) in enumerate(series):
         part = parts[i] if parts else 0
         tall = _height(count, peak or 1, height)
-        label = f"{time:{time_format}} UTC: {count:,} events"
+        label = f"{time:{time_format}} UTC: {count:,} {unit}"
         if parts:
-            label += f", {part:,} errors"
+            label += f", {part:,} {part_unit}"
         bars.append(
             Bar(
                 x=round(slot * i, 2),
@@ -151,4 +157,6 @@ def bar_chart(
         for i in range(0, len(series), step)
     ]
     total, part_total = sum(counts), sum(parts)
-    return BarChart(name, width, height, bars, times, peak, total, part_total, marks)
+    return BarChart(
+        name, width, height, bars, times, peak, total, part_total, marks, unit
+    )

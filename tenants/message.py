@@ -9,9 +9,11 @@ SEVERITIES = ("critical", "high", "low", "info")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button: with a ``url`` it opens a page, else it calls us back by its ``name``.
+    """A button: where the channel can, it calls us back by its ``name``.
 
-    ``value`` is what the call brings back, ``confirm`` a question asked before it.
+    ``value`` is what the call brings back, ``confirm`` a question asked before it. With
+    no ``value``, and in channels that only show, it opens the page ``url``; without one
+    it is left out there.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """A server that behaves like the part of Slack's API that we call, and fails like it.
 
 chat.postMessage, chat.update, conversations.history and .replies with the metadata of
-messages; docs.slack.dev/reference/methods. It checks what Slack checks of a request.
+messages, views.open, users.info, and replies to presses; docs.slack.dev/reference. It
+checks what Slack checks of a request.
 """
 
 import time
@@ -17,6 +18,8 @@ from tests.receiver import Received, Receiver, Reply, receiving
 
 TOKEN = "xoxb-1234567890-abcdefghij"
 CHANNEL = "C0123456789"
+TEAM = "T012AB3C4"
+LONGEST_TITLE = 24
 LONGEST_TEXT, MOST_BLOCKS = 40_000, 50
 
 
@@ -32,6 +35,15 @@ class Slack:
     failures: list[str | Reply] = field(default_factory=list)
     acts: bool = False
     token: str = TOKEN
+    users: dict[str, Any] = field(default_factory=dict)  # by id, as users.info tells
+    views: list[dict[str, Any]] = field(default_factory=list)
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    triggers: set[str] = field(default_factory=set)  # those that opened a dialog
+
+    @property
+    def response_url(self) -> str:
+        """Where a press is answered."""
+        return f"{self.receiver.url}/actions/{TEAM}/1232321423432/D09sSasdasdAS9091209"
 
     @property
     def api(self) -> str:
@@ -58,16 +70,51 @@ class Slack:
         return self.act(received)
 
     def act(self, received: Received) -> Reply:
+        if received.path.startswith("/actions/"):
+            return self.reply(received)
         if received.headers.get("authorization") != f"Bearer {self.token}":
             return _told(error="invalid_auth")
         parts = urlsplit(received.path)
         method = parts.path.removeprefix("/api/")
         if method in {"chat.postMessage", "chat.update"}:
             return self.write(method, received)
+        calls = {"views.open": self.open, "users.info": self.user_info}
+        if method in calls:
+            return calls[method](received)
         given = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if given.get("channel") != CHANNEL:
             return _told(error="channel_not_found")
         return self.read(method, given)
+
+    def reply(self, received: Received) -> Reply:
+        body = received.json
+        assert body["response_type"] in {"ephemeral", "in_channel"}
+        self.replies.append(body)
+        return Reply(body=b"ok")
+
+    def user_info(self, received: Received) -> Reply:
+        (user_id,) = parse_qs(urlsplit(received.path).query)["user"]
+        user = self.users.get(user_id)
+        return _told(user=user) if user else _told(error="user_not_found")
+
+    def open(self, received: Received) -> Reply:
+        body = received.json
+        trigger, view = body["trigger_id"], body["view"]
+        if trigger in self.triggers:
+            return _told(error="exchanged_trigger_id")
+        self.triggers.add(trigger)
+        inputs = [block for block in view["blocks"] if block["type"] == "input"]
+        wrong = (
+            view["type"] != "modal"
+            or len(view["title"]["text"]) > LONGEST_TITLE
+            or (inputs and "submit" not in view)
+            or len({block["block_id"] for block in inputs}) < len(inputs)
+        )
+        if wrong:
+            return _told(error="invalid_arguments")
+        shown = {**view, "id": "VNHU13V36", "team_id": TEAM, "state": {"values": {}}}
+        self.views.append(shown)
+        return _told(view=shown)
 
     def write(self, method: str, received: Received) -> Reply:
         kind = received.headers["content-type"]

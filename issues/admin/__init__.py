@@ -17,6 +17,7 @@ from issues.admin import (
     rules,
     scrub_rules,
     tenants,
+    weekly_reports,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "rules",
     "scrub_rules",
     "tenants",
+    "weekly_reports",
 ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from issues.admin.issue_actions import named_issue
 from issues.admin.issue_forms import AssignForm, NoForm, StyledForm
-from issues.incidents import steps
+from issues.incidents import steps, summarising
 from issues.incidents.by_hand import open_by_hand
 from issues.models import Incident, Severity
 from tenants.audit import Actor
@@ -41,6 +41,16 @@ class SayForm(StyledForm):
 
 class NoteForm(StyledForm):
     text = _text_field("Note", required=True)
+
+
+class SummaryForm(StyledForm):
+    text = forms.CharField(
+        label="Summary",
+        required=False,
+        max_length=summarising.LONGEST,
+        widget=forms.Textarea(attrs={"rows": 18}),
+        help_text="Empty: it is written from the data again.",
+    )
 
 
 class ChangeForm(StyledForm):
@@ -143,6 +153,16 @@ def _note(incident: Incident, actor: Actor, now: datetime, given: Given) -> str:
     return "Noted."
 
 
+def _summary(incident: Incident, actor: Actor, now: datetime, given: Given) -> str:
+    done = summarising.edit(incident, actor, now, given["text"])
+    return "The summary is kept as you wrote it." if done else "Nothing was changed."
+
+
+def _rewrite(incident: Incident, actor: Actor, now: datetime, given: Given) -> str:
+    summarising.rewrite(incident, actor, now)
+    return "The summary is written from the data of now."
+
+
 def _change(incident: Incident, actor: Actor, now: datetime, given: Given) -> str:
     # As shown it says nothing: another severity brings its policy's target.
     if given["target_seconds"] == incident.target_seconds:
@@ -173,6 +193,8 @@ ACTIONS = {
     "reopen": Action(SayForm, _step(steps.reopen, "The clock runs on.", "text")),
     "assign": Action(AssignForm, _assign),
     "note": Action(NoteForm, _note),
+    "summary": Action(SummaryForm, _summary),
+    "rewrite-summary": Action(NoForm, _rewrite),
     "change": Action(ChangeForm, _change),
     "join": Action(JoinForm, _join),
     "remove-issue": Action(JoinForm, _leave),

@@ -140,11 +140,13 @@ def _dialogs(incident: Incident) -> list[Dialog]:
     change = actions.ChangeForm(
         initial={name: getattr(incident, name) for name in names}
     )
+    edit = actions.SummaryForm(initial={"text": incident.summary})
     found = [
         Dialog("assign", "Assign", "Assign", assign),
         Dialog("note", "Write a note", "Write", actions.NoteForm()),
         Dialog("join", "Join an issue", "Join", actions.JoinForm()),
         Dialog("change", "Change", "Save", change),
+        Dialog("summary", "Edit the summary", "Save", edit),
     ]
     say = actions.SayForm
     if state != states.RESOLVED:

@@ -70,7 +70,7 @@ def rate_chart(name: str, health: Health, deploys: Sequence[Deploy]) -> RateChar
         label=f"{name}, {'error rate' if unit else 'errors'} of {versions}, {most}",
         peak=_text(peak, unit),
         lines=[
-            Line(side.release.version, mark, _path(line, shown))
+            Line(side.release.version, mark, path_of(line, shown))
             for side, line, mark in zip(
                 sides, values, ("is-own", "is-previous"), strict=False
             )
@@ -92,7 +92,7 @@ def _values(side: ReleaseFigures) -> list[float | None]:
     ]
 
 
-def _path(values: Sequence[float | None], peak: float) -> str:
+def path_of(values: Sequence[float | None], peak: float) -> str:
     """Steps to the middle of each hour; a lonely hour is a dot."""
     slot = WIDTH / max(len(values), 1)
     path, drawing = [], False

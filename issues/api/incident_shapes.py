@@ -7,7 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from issues.incidents import reports
+from issues.incidents import reports, summarising
 from issues.incidents.clock import Reading
 from issues.incidents.timeline import reading
 from issues.models import Incident, IncidentEntry, IncidentIssue, Issue, Severity
@@ -145,6 +145,7 @@ class IncidentDetailSerializer(IncidentSerializer):
         fields = [
             *IncidentSerializer.Meta.fields,
             "summary",
+            "summary_by",
             "channels",
             "issues",
             "timeline",
@@ -216,6 +217,14 @@ class TextSerializer(serializers.Serializer[Any]):
 
 class NoteSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=10_000)
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(
+        allow_blank=True,
+        max_length=summarising.LONGEST,
+        help_text="Empty: it is written from the data again.",
+    )
 
 
 class OwnerSerializer(serializers.Serializer[Any]):

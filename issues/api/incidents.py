@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from issues.api import incident_shapes as shapes
-from issues.incidents import reports, steps
+from issues.incidents import reports, steps, summarising
 from issues.incidents.by_hand import open_by_hand
 from issues.models import Incident, Severity
 from tenants.api.filters import ProjectFilter, TimeFilter
@@ -174,4 +174,20 @@ class IncidentViewSet(
         """Take out an issue that has nothing to do with it."""
         incident, given = self.get_object(), self.given(shapes.LeaveSerializer)
         steps.remove_issue(incident, given["issue"], Actor.of(request), timezone.now())
+        return self.answer(incident.pk)
+
+    @step(shapes.SummarySerializer, {"text": "A carrier's API was down for 4 minutes."})
+    def summary(self, request: Request, pk: str) -> Response:
+        """Write the summary in words of your own; nothing writes over it then."""
+        incident, given = self.get_object(), self.given(shapes.SummarySerializer)
+        actor = Actor.of(request)
+        summarising.edit(incident, actor, timezone.now(), given["text"])
+        return self.answer(incident.pk)
+
+    @extend_schema(request=None, responses=shapes.IncidentDetailSerializer)
+    @action(detail=True, methods=["post"], url_path="rewrite-summary")
+    def rewrite_summary(self, request: Request, pk: str) -> Response:
+        """Write the summary from the data of now, unless a person has edited it."""
+        incident = self.get_object()
+        summarising.rewrite(incident, Actor.of(request), timezone.now())
         return self.answer(incident.pk)

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from issues.incidents import telling
+from issues.incidents import summary, telling
 from issues.incidents.timeline import reading
 from issues.models import (
     Incident,
@@ -149,6 +149,9 @@ def resolve(incident: Incident, actor: Actor, now: datetime, text: str = "") -> 
         return False
     row.state, row.resolved_at = State.RESOLVED, now
     _changed(row, Kind.RESOLVED, actor, now, text)
+    if not row.summary_by:
+        row.summary = summary.text_of(row, now)
+        row.save(update_fields=["summary"])
     return _copied(row, incident)
 
 

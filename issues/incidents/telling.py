@@ -117,16 +117,25 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
 
 
 def _actions(incident: Incident) -> list[Action]:
-    """Buttons that open the page where it is done: nothing is done from a channel."""
+    """What can be done to it now: by ``pressing``, or on the page behind ``url``."""
     value, page = str(incident.pk), url_of(incident)
     actions = []
     if incident.state == State.OPEN:
         actions.append(Action("acknowledge", "Acknowledge", "primary", value, url=page))
     if incident.state != State.RESOLVED:
         actions.append(Action("resolve", "Resolve…", "", value, url=page))
-        actions.append(Action("assign", "Assign", "", value, url=page))
-    if incident.deploy_id and incident.state in {State.OPEN, State.ACKNOWLEDGED}:
-        order = f"{settings.BASE_URL}/admin/releases/rollback/order/"
-        order += f"{incident.deploy_id}/"
-        actions.append(Action("rollback", "Roll back now", "danger", value, url=order))
+        if incident.links.exists():
+            actions.append(Action("archive", "Archive…", "", value))
+        actions.append(Action("assign", "Assign…", "", value, url=page))
+    if incident.deploy and incident.state in {State.OPEN, State.ACKNOWLEDGED}:
+        ask = f"{incident.deploy} goes back to the release before, unless an interlock "
+        ask += "holds it back."
+        page = order_url(incident.deploy.pk)
+        name, label = "rollback", "Roll back now"
+        actions.append(Action(name, label, "danger", value, ask, page))
     return actions
+
+
+def order_url(deploy_id: int) -> str:
+    """The page that orders a rollback."""
+    return f"{settings.BASE_URL}/admin/releases/rollback/order/{deploy_id}/"

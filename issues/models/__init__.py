@@ -35,6 +35,7 @@ from issues.models.monitor import (
     MonitorClock,
     MonitorEnvironment,
 )
+from issues.models.report import WeeklyReport
 from issues.models.rules import FingerprintRule, PathRule
 from issues.models.waiting import WaitingEvent
 from issues.models.workflow import IssueActivity
@@ -79,5 +80,6 @@ __all__ = [
     "PathRule",
     "SeenEvent",
     "WaitingEvent",
+    "WeeklyReport",
     "Severity",
 ]

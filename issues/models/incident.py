@@ -155,7 +155,9 @@ class Incident(models.Model):
     spent_seconds = models.FloatField(null=True)
     reopened = models.PositiveIntegerField(default=0)
     peak_events = models.PositiveIntegerField(default=0)  # in five minutes
+    # What happened, from the data or as a person has written it; then by whom.
     summary = models.TextField(blank=True)
+    summary_by = models.CharField(max_length=200, blank=True)
 
     objects = IncidentQuerySet.as_manager()
 

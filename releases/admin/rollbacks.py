@@ -64,7 +64,7 @@ class TargetForm(SecretForm):
         help_text=URLS,
     )
     new_secret = secret_field()
-    secret_help = "The signing key of a webhook, or the token of an API."
+    secrets = {"secret": "The signing key of a webhook, or the token of an API."}
 
     class Meta:
         model = RollbackTarget

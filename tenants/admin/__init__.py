@@ -11,6 +11,7 @@ from tenants.admin import (
     people,
     plans,
     projects,
+    slack_accounts,
     sources,
     tokens,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "people",
     "plans",
     "projects",
+    "slack_accounts",
     "sources",
     "tokens",
 ]

@@ -36,11 +36,17 @@ SECRET = (
     "integration key. Slack incoming webhook, Teams, Discord: the URL itself. "
     "E-mail: none."
 )
+FIELDS = ("name", "kind", "config", "new_secret", "new_signing_secret")
+SIGNING_SECRET = (
+    "Of a Slack app: with it, buttons of its messages work in Slack; without, they "
+    "open pages here. See docs/alerts.md."
+)
 
 
 class ChannelForm(SecretForm):
     new_secret = secret_field(max_length=2000)
-    secret_help = SECRET
+    new_signing_secret = secret_field("Signing secret", max_length=200)
+    secrets = {"secret": SECRET, "signing_secret": SIGNING_SECRET}
 
     class Meta:
         model = Channel
@@ -54,7 +60,7 @@ class ChannelForm(SecretForm):
     def problems(
         self, before: Channel | None, given: Mapping[str, Any], new_secret: str
     ) -> Mapping[str, str]:
-        return problems_of(before, given, new_secret)
+        return problems_of(before, given, new_secret, given["new_signing_secret"])
 
 
 @admin.register(Channel)
@@ -64,7 +70,7 @@ class ChannelAdmin(AuditedModelAdmin):
     list_filter = ("kind", "is_active")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", "kind", "config", "new_secret")}),
+        (None, {"fields": FIELDS}),
         ("Use", {"fields": (("is_active", "hears_trouble"),)}),
     )
     change_form_outer_before_template = "tenants/channel_state.html"

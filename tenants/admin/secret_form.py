@@ -16,26 +16,28 @@ else:
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
 
 
-def secret_field(**options: Any) -> forms.CharField:
+def secret_field(label: str = "Secret", **options: Any) -> forms.CharField:
     """Where a new secret is typed; what is stored is never shown."""
     widget = PasswordInput(render_value=False, attrs={"autocomplete": "off"})
-    return forms.CharField(label="Secret", required=False, widget=widget, **options)
+    return forms.CharField(label=label, required=False, widget=widget, **options)
 
 
 class SecretForm(ModelForm):
-    """For a model whose ``secret`` is a SecretField.
+    """For a model with SecretFields.
 
-    The model's own field holds it encrypted and is in no form: a subclass declares
-    ``new_secret``, says in ``secret_help`` what it is, and offers ``problems``.
+    The model's own fields hold them encrypted and are in no form: a subclass declares
+    ``new_<field>`` for each of ``secrets``, which say what they are, and offers
+    ``problems``.
     """
 
-    secret_help = ""
+    secrets: Mapping[str, str] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         kept = "One is stored; leave this empty to keep it."
-        known = bool(self.instance.secret)
-        self.fields["new_secret"].help_text = kept if known else self.secret_help
+        for name, told in self.secrets.items():
+            known = bool(getattr(self.instance, name))
+            self.fields[f"new_{name}"].help_text = kept if known else told
 
     def problems(
         self, before: Any, given: Mapping[str, Any], new_secret: str
@@ -52,10 +54,12 @@ class SecretForm(ModelForm):
             before = type(self.instance).objects.get(pk=self.instance.pk)
         found = self.problems(before, given, given["new_secret"])
         for field, problem in found.items():
-            self.add_error("new_secret" if field == "secret" else field, problem)
+            self.add_error(f"new_{field}" if field in self.secrets else field, problem)
         return given
 
     def save(self, commit: bool = True) -> Any:
-        if self.cleaned_data["new_secret"]:
-            self.instance.secret = encrypt(self.cleaned_data["new_secret"])
+        for name in self.secrets:
+            if self.cleaned_data[f"new_{name}"]:
+                secret = encrypt(self.cleaned_data[f"new_{name}"])
+                setattr(self.instance, name, secret)
         return super().save(commit)

@@ -27,6 +27,9 @@ from tenants.models import Channel, Delivery
 from tenants.refusals import Refusal
 from tenants.secrets import encrypt
 
+SECRETS = ("secret", "signing_secret")
+CHECKED = {"kind", "config", *SECRETS}
+
 
 class ChannelSerializer(ConstrainedSerializer):
     config = serializers.DictField(
@@ -39,6 +42,15 @@ class ChannelSerializer(ConstrainedSerializer):
         help_text="Token, signing key or secret URL; it is never shown again.",
     )
     has_secret = serializers.SerializerMethodField()
+    signing_secret = serializers.CharField(
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="Of a Slack app: its buttons call us back then; empty: they link. "
+        "It is never shown again.",
+    )
+    has_signing_secret = serializers.SerializerMethodField()
     person = name_of("username", help_text="Whose mail this is, else null.")
 
     class Meta:
@@ -50,6 +62,8 @@ class ChannelSerializer(ConstrainedSerializer):
             "config",
             "secret",
             "has_secret",
+            "signing_secret",
+            "has_signing_secret",
             "hears_trouble",
             "is_active",
             "disabled_reason",
@@ -63,14 +77,17 @@ class ChannelSerializer(ConstrainedSerializer):
     def get_has_secret(self, channel: Channel) -> bool:
         return bool(channel.secret)
 
+    def get_has_signing_secret(self, channel: Channel) -> bool:
+        return bool(channel.signing_secret)
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         # One that is only switched off, or renamed, need not be in order.
-        checked = self.instance is None or {"kind", "config", "secret"} & attrs.keys()
-        found = problems_of(self.instance, attrs, attrs.get("secret", ""))
+        checked = self.instance is None or CHECKED & attrs.keys()
+        secrets = [attrs.get(name, "") for name in SECRETS]
+        found = problems_of(self.instance, attrs, *secrets)
         if checked and found:
             raise serializers.ValidationError(found)
-        if "secret" in attrs:
-            attrs["secret"] = encrypt(attrs["secret"])
+        attrs |= {name: encrypt(attrs[name]) for name in SECRETS if name in attrs}
         return super().validate(attrs)
 
     def update(self, instance: Channel, validated_data: dict[str, Any]) -> Channel:
@@ -105,6 +122,7 @@ CHANNELS = [
             "kind": "slack",
             "config": {"channel": "C0123456789"},
             "secret": "xoxb-…",
+            "signing_secret": "8f74…",
             "hears_trouble": True,
         },
         request_only=True,

@@ -10,13 +10,17 @@ from tenants.channels import KINDS
 from tenants.channels.post import Access
 from tenants.models import Channel
 from tenants.secrets import SecretUnreadable, decrypt
+from tenants.signing import SHORTEST_SECRET
 
 # Fields of a configuration that say where the secret goes.
 ADDRESSES = ("url", "api")
 
 
 def problems_of(
-    before: Channel | None, given: Mapping[str, Any], new_secret: str
+    before: Channel | None,
+    given: Mapping[str, Any],
+    new_secret: str,
+    new_signing_secret: str = "",
 ) -> dict[str, str]:
     """Why a channel cannot be saved with ``given``, by field; {} when it can.
 
@@ -38,7 +42,19 @@ def problems_of(
     if moved and not new_secret:
         told = "The messages would go to another host: enter the secret again."
         return {"secret": told}
-    return _problems_of_kind(kind, config, present.secret, new_secret)
+    found = _problems_of_kind(kind, config, present.secret, new_secret)
+    return found | _problems_of_signing(kind, new_signing_secret)
+
+
+def _problems_of_signing(kind: str, secret: str) -> dict[str, str]:
+    if not secret:
+        return {}
+    if kind != Channel.Kind.SLACK:
+        return {"signing_secret": "Only a Slack app has one."}
+    if len(secret) < SHORTEST_SECRET:
+        told = "Give the app's signing secret, found under Basic Information."
+        return {"signing_secret": told}
+    return {}
 
 
 def _problems_of_kind(

@@ -35,10 +35,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where a channel is and how to get in: the fields of a Channel, readable."""
+    """Where a channel is and how to get in: the fields of a Channel, readable.
+
+    ``interactive``: what is pressed there comes back to us.
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     secret: str = ""
+    interactive: bool = False
 
     def text(self, name: str) -> str:
         """A field of the configuration as text, "" where it is not given."""

@@ -83,7 +83,7 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     body: dict[str, Any] = {
         "channel": access.text("channel"),
         "text": fallback(post.message),
-        "blocks": blocks(post.message, buttons=True),
+        "blocks": blocks(post.message, buttons=access.interactive),
         "unfurl_links": False,
         "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": post.key}},
     }

@@ -33,7 +33,7 @@ def fallback(message: Message) -> str:
 
 
 def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
-    """The blocks; ``buttons`` False leaves out those that call us back."""
+    """The blocks; without ``buttons`` none calls back: they link, or are left out."""
     symbol = DONE.get(message.status) or SYMBOLS.get(message.severity, "")
     head = f"{symbol} *{_linked(message)}*"
     found = [_section(head)]
@@ -49,7 +49,11 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
     for heading, lines in message.sections:
         listed = "\n".join(f"• {escaped(line)}" for line in lines)
         found.append(_section(f"*{escaped(heading)}*\n{listed}"))
-    elements = [_button(a) for a in message.actions if buttons or a.url]
+    elements = [
+        _button(action, calls=buttons and bool(action.value))
+        for action in message.actions
+        if action.url or (buttons and action.value)
+    ]
     if elements:
         found.append({"type": "actions", "elements": elements[:MOST_BUTTONS]})
     return found[:MOST_BLOCKS]
@@ -69,19 +73,19 @@ def _mrkdwn(text: str, most: int) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": cut}
 
 
-def _button(action: Action) -> dict[str, Any]:
+def _button(action: Action, *, calls: bool) -> dict[str, Any]:
     button: dict[str, Any] = {
         "type": "button",
         "action_id": action.name,
         "text": {"type": "plain_text", "text": action.label[:BUTTON]},
     }
-    if action.url:
-        button["url"] = action.url
-    else:
+    if calls:
         button["value"] = action.value[:VALUE]
+    else:
+        button["url"] = action.url
     if action.style in STYLES:
         button["style"] = action.style
-    if action.confirm:
+    if calls and action.confirm:
         button["confirm"] = {
             "title": {"type": "plain_text", "text": action.label[:100]},
             "text": {"type": "plain_text", "text": action.confirm[:300]},

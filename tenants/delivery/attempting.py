@@ -40,7 +40,8 @@ def look_up(delivery: Delivery, kind: Kind, at: datetime, send: Send) -> Sightin
 
 def access_of(channel: Channel) -> Access:
     """How to get in; raises SecretUnreadable."""
-    return Access(channel.config, decrypt(channel.secret))
+    interactive = bool(channel.signing_secret)
+    return Access(channel.config, decrypt(channel.secret), interactive)
 
 
 def head_of(delivery: Delivery) -> Delivery | None:

@@ -5,6 +5,7 @@ from tenants.models.detail import DetailRule
 from tenants.models.inbound import Filter, InboundFilters
 from tenants.models.project import KeyMinute, Project, ProjectKey
 from tenants.models.scrubbing import ScrubRule
+from tenants.models.slack import SlackAccount, SlackPress
 from tenants.models.source import SourceRepository
 from tenants.models.tenant import Plan, Tenant
 from tenants.models.token import ApiToken
@@ -22,6 +23,8 @@ __all__ = [
     "Plan",
     "Project",
     "ProjectKey",
+    "SlackAccount",
+    "SlackPress",
     "SourceRepository",
     "ScrubRule",
     "Tenant",

@@ -18,8 +18,9 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
 class Channel(models.Model):
     """A place where people read: its kind knows what ``config`` and ``secret`` mean.
 
-    ``secret`` (a token, a URL that is one, a signing key) is encrypted at rest and
-    never shown. A channel that refuses for good switches itself off and says why.
+    ``secret`` (a token, a URL that is one, a signing key) and ``signing_secret`` are
+    encrypted at rest and never shown. A channel that refuses for good switches itself
+    off and says why.
     """
 
     class Kind(models.TextChoices):
@@ -35,6 +36,8 @@ class Channel(models.Model):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     config = models.JSONField(default=dict, blank=True)
     secret = SecretField(blank=True)
+    # Of a Slack app: with it, buttons of its messages call us back.
+    signing_secret = SecretField(blank=True, default="")
     # Set for the mail of one person, which rules may name.
     person = models.OneToOneField(
         settings.AUTH_USER_MODEL,

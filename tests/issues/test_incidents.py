@@ -184,6 +184,7 @@ def test_the_head_says_the_clock_and_what_burns() -> None:
     assert [action["name"] for action in message["actions"]] == [
         "acknowledge",
         "resolve",
+        "archive",
         "assign",
     ]
 

@@ -12,6 +12,7 @@ from tenants.secrets import encrypt
 from tests.slack_server import CHANNEL, TOKEN
 
 SIGNING_KEY = "a signing key of ours"
+SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 SUBJECT = "incident:1"
 
 
@@ -31,8 +32,11 @@ class Clock:
 def make_channel(kind: str = "webhook", **fields: Any) -> Channel:
     """A channel of a kind; ``secret`` is readable here."""
     secret = fields.pop("secret", SIGNING_KEY)
+    signing_secret = encrypt(fields.pop("signing_secret", ""))
     fields.setdefault("name", kind)
-    return Channel.objects.create(kind=kind, secret=encrypt(secret), **fields)
+    return Channel.objects.create(
+        kind=kind, secret=encrypt(secret), signing_secret=signing_secret, **fields
+    )
 
 
 def slack_channel(api: str, **fields: Any) -> Channel:

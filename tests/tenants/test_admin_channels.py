@@ -12,7 +12,13 @@ from tenants.models import AuditEntry, Channel, Delivery
 from tenants.secrets import decrypt
 from tests.admin_pages import client_of, page, tags_in
 from tests.receiver import Receiver, Reply, receiving
-from tests.tenants.sending import SIGNING_KEY, make_channel, put, state_of
+from tests.tenants.sending import (
+    SIGNING_KEY,
+    SIGNING_SECRET,
+    make_channel,
+    put,
+    state_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +218,32 @@ def test_messages_are_filtered_by_state(viewer: Client) -> None:
 
     assert "incident:42" in html
     assert "incident:41" not in html
+
+
+def test_a_slack_app_keeps_its_signing_secret(maintainer: Client) -> None:
+    form = {
+        **FORM,
+        "kind": "slack",
+        "config": '{"channel": "C0123456789"}',
+        "new_secret": "xoxb-1",
+        "new_signing_secret": SIGNING_SECRET,
+    }
+    response = maintainer.post(reverse(ADD), form)
+    assert response.status_code == 302, response.content.decode()
+    channel = Channel.objects.get()
+
+    html = page(maintainer, "tenants_channel_change", channel.pk)
+    empty = {"new_secret": "", "new_signing_secret": ""}
+    maintainer.post(reverse(CHANGE, args=[channel.pk]), {**form, **empty})
+
+    channel.refresh_from_db()
+    assert decrypt(channel.signing_secret) == SIGNING_SECRET
+    assert SIGNING_SECRET not in html + str(list(AuditEntry.objects.values()))
+
+
+def test_only_a_slack_app_has_a_signing_secret(maintainer: Client) -> None:
+    form = {**FORM, "new_signing_secret": SIGNING_SECRET}
+
+    html = maintainer.post(reverse(ADD), form).content.decode()
+
+    assert "Only a Slack app has one." in html

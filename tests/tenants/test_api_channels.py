@@ -12,7 +12,13 @@ from tenants.models import AuditEntry, Channel, Delivery
 from tenants.secrets import decrypt
 from tests.factories import role_client, token_client
 from tests.receiver import Receiver, Reply, receiving
-from tests.tenants.sending import SIGNING_KEY, make_channel, put, state_of
+from tests.tenants.sending import (
+    SIGNING_KEY,
+    SIGNING_SECRET,
+    make_channel,
+    put,
+    state_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +59,7 @@ def test_a_channel_is_made(client: APIClient) -> None:
         "kind": "webhook",
         "config": {"url": "https://bot.example.com/rush"},
         "has_secret": True,
+        "has_signing_secret": False,
         "hears_trouble": False,
         "is_active": True,
         "disabled_reason": "",
@@ -309,3 +316,47 @@ def test_maintainers_change_channels(role: str, status: int) -> None:
 
     assert client.get(CHANNELS).status_code == 200
     assert client.post(CHANNELS, WEBHOOK).status_code == status
+
+
+def test_a_signing_secret_goes_in_and_never_comes_out() -> None:
+    client = token_client("channel:write")
+    body = {
+        "name": "on call",
+        "kind": "slack",
+        "config": {"channel": "C0123456789"},
+        "secret": "xoxb-1",
+        "signing_secret": SIGNING_SECRET,
+    }
+
+    made = client.post(CHANNELS, body, format="json")
+
+    assert made.status_code == 201, made.json()
+    assert made.json()["has_signing_secret"] is True
+    assert SIGNING_SECRET not in made.content.decode()
+    assert decrypt(Channel.objects.get().signing_secret) == SIGNING_SECRET
+    assert SIGNING_SECRET not in str(AuditEntry.objects.get().changes)
+    url = f"{CHANNELS}{made.json()['id']}/"
+    renamed = client.patch(url, {"name": "team"}, format="json").json()
+    assert renamed["has_signing_secret"] is True
+    gone = client.patch(url, {"signing_secret": ""}, format="json").json()
+    assert gone["has_signing_secret"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret"), [("slack", "short"), ("discord", SIGNING_SECRET)]
+)
+def test_a_signing_secret_that_cannot_be_one_is_refused(kind: str, secret: str) -> None:
+    body = {
+        "name": "x",
+        "kind": kind,
+        "config": {"channel": "C1"} if kind == "slack" else {},
+        "secret": "xoxb-1" if kind == "slack" else "https://discord.com/api/x",
+        "signing_secret": secret,
+    }
+
+    response = token_client("channel:write").post(CHANNELS, body, format="json")
+
+    assert (response.status_code, set(response.json()["errors"])) == (
+        400,
+        {"signing_secret"},
+    )

@@ -14,6 +14,7 @@ from tenants.models import Channel, Delivery
 from tests.receiver import Reply
 from tests.slack_server import CHANNEL, TOKEN, Slack, rate_limited, slack_running
 from tests.tenants.sending import (
+    SIGNING_SECRET,
     Clock,
     put,
     serve_for,
@@ -48,11 +49,23 @@ def told(message: dict[str, Any]) -> str:
     return str(message["blocks"])
 
 
-def test_a_message_is_posted_as_blocks(channel: Channel, api: Slack) -> None:
+def put_in_full(channel: Channel) -> None:
     fields = told_in_full()
     put(channel, **{name: getattr(fields, name) for name in fields.__slots__})
-
     serve(channel.pk)
+
+
+def test_without_a_signing_secret_no_button_calls_back(
+    channel: Channel, api: Slack
+) -> None:
+    put_in_full(channel)
+
+    (button,) = api.messages[0]["blocks"][-1]["elements"]
+    assert (button["action_id"], "value" in button) == ("open_deploy", False)
+
+
+def test_a_message_is_posted_as_blocks(api: Slack) -> None:
+    put_in_full(slack_channel(api.api, signing_secret=SIGNING_SECRET))
 
     (message,) = api.messages
     kinds = [block["type"] for block in message["blocks"]]
