@@ -5,8 +5,9 @@ last accepted event is digested, and writes results/ingest.md.
 
     python -m benchmarks.ingest                       20 s of load
     python -m benchmarks.ingest --with-floor          three rounds against the floor
-    python -m benchmarks.ingest --minutes 15          is the last third as fast?
+    python -m benchmarks.ingest --minutes 15 --pause 12  is the last third as fast?
     python -m benchmarks.ingest --admin-reload        while people reload the issue list
+    python -m benchmarks.ingest --with-rules          with every kind of rule and filter
     python -m benchmarks.ingest --digest-processes 1  instead of two
     python -m benchmarks.ingest --idle                one event on an idle system
 """
@@ -25,6 +26,7 @@ from benchmarks.idle import TRIES, measure_idle
 from benchmarks.ledger import Ledger, read_ledger, wait_until_digested
 from benchmarks.page import publish, table
 from benchmarks.reload import Reloader
+from benchmarks.rules import add_rules
 from benchmarks.system import Connection, System, running_system
 
 ROUNDS = 3
@@ -96,7 +98,12 @@ def measure(system: System, workload: Path, args: argparse.Namespace) -> Run:
         with reloading(system, wanted=args.admin_reload) as reloads:
             wrk = load.start_wrk(
                 f"{system.base_url}/",
-                (str(system.project_id), system.public_key, str(workload)),
+                (
+                    str(system.project_id),
+                    system.public_key,
+                    str(workload),
+                    str(args.pause),
+                ),
                 args.seconds,
                 args.connections,
             )
@@ -201,6 +208,8 @@ def _services(run: Run) -> str:
 def with_system(args: argparse.Namespace, use: Callable[[System], object]) -> None:
     variables = {"DIGEST_PROCESSES": str(args.digest_processes)}
     with running_system(args.database_url, variables) as system:
+        if args.with_rules:
+            add_rules(system)
         try:
             use(system)
         finally:
@@ -217,7 +226,9 @@ def one_run(args: argparse.Namespace, workload: Path) -> Run:
 def run_load(args: argparse.Namespace, workload: Path) -> None:
     run = one_run(args, workload)
     extras = [
+        f"{args.pause} ms of pause" * bool(args.pause),
         "issue list reloaded twice a second" * args.admin_reload,
+        "every kind of rule and filter on" * args.with_rules,
         f"{args.digest_processes} digest process(es)",
     ]
     heading = ", ".join(filter(None, [f"{args.seconds:.0f} s of load", *extras]))
@@ -272,10 +283,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="instead of --seconds")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument(
+        "--pause",
+        type=int,
+        default=0,
+        help="milliseconds that each connection waits before its next request",
+    )
+    parser.add_argument(
         "--database-url", default="", help="a server; the run makes a database there"
     )
     parser.add_argument("--with-floor", action="store_true")
     parser.add_argument("--admin-reload", action="store_true")
+    parser.add_argument("--with-rules", action="store_true")
     parser.add_argument("--digest-processes", type=int, default=2)
     parser.add_argument("--idle", action="store_true")
     parser.add_argument("--dry", action="store_true", help="print, write no page")

@@ -1,8 +1,9 @@
 -- wrk script: posts the envelopes of a directory in turn, every request with an event
 -- id of its own, and prints what it measured as one line of JSON.
--- usage: wrk -t1 -c32 -d20s -s send.lua http://HOST:PORT -- PROJECT_ID PUBLIC_KEY DIR
+-- usage: wrk -t1 -c32 -d20s -s send.lua http://HOST:PORT -- PROJECT_ID PUBLIC_KEY DIR [PAUSE_MS]
 local bodies, sent, refused = {}, 0, 0
 local path, headers
+local pause = 0
 shown = 0
 
 function setup(thread)
@@ -27,6 +28,7 @@ end
 
 function init(args)
   local key, dir = args[2], args[3]
+  pause = tonumber(args[4] or 0)
   local seed = io.open("/dev/urandom", "rb"):read(6)
   local number = 0
   for i = 1, #seed do number = number * 256 + seed:byte(i) end
@@ -44,6 +46,10 @@ end
 local function event_id()
   local r = math.random
   return string.format("%08x%08x%08x%08x", r(0, 0xffffffff), r(0, 0xffffffff), r(0, 0xffffffff), r(0, 0xffffffff))
+end
+
+function delay()
+  return pause
 end
 
 function request()

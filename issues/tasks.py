@@ -7,7 +7,7 @@ from time import monotonic
 
 from celery import shared_task
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from issues import (
@@ -73,7 +73,7 @@ def alert() -> None:
     """Tell of new issues and regressions; what goes wrong here is the tick's."""
     try:
         alerts.react_to_issues(timezone.now())
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         logger.warning("alerts wait for their tick: %s", told(error))
 
 

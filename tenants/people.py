@@ -1,8 +1,14 @@
 """How a person is told: by mail to the address of the account."""
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
 from tenants.models import Channel
+
+
+def channels_of(people: "QuerySet[User]") -> list[Channel]:
+    """The mail channels of those whose accounts are active."""
+    return [channel_of(person) for person in people.filter(is_active=True)]
 
 
 def channel_of(person: User) -> Channel:

@@ -42,7 +42,9 @@ FROM issues_monitorenvironment p
 JOIN issues_monitor m ON m.id = p.monitor_id
 JOIN releases_environment e ON e.id = p.environment_id
 CROSS JOIN LATERAL (
-    SELECT id, status, coalesce(finished, expected_at, started) AS at
+    SELECT id, status, CASE WHEN status = 'missed'
+        THEN expected_at + make_interval(mins => m.margin_minutes)
+        ELSE coalesce(finished, expected_at, started) END AS at
     FROM issues_checkin WHERE monitor_environment_id = p.id
     ORDER BY id DESC LIMIT %(most)s
 ) AS run
@@ -50,7 +52,9 @@ WHERE NOT m.is_muted AND NOT m.is_disabled AND run.status = ANY(%(failed)s)
     AND run.at > %(start)s AND run.at <= %(end)s
 ORDER BY run.at, run.id
 """
-RUNS_LIVE, RUNS_PREVIEWED = 60, 10_080
+RUNS_LIVE, RUNS_PREVIEWED = 1_440, 10_080
+# Activities that a preview reads, the newest.
+MOST_PAST = 20_000
 
 
 def of_activities(rule: AlertRule, activities: Sequence[IssueActivity]) -> list[Found]:
@@ -84,8 +88,8 @@ def past_activities(rule: AlertRule, start: datetime, end: datetime) -> list[Fou
     )
     if rule.project_id is not None:
         rows = rows.filter(issue__project=rule.project_id)
-    rows = rows.select_related("issue__project").order_by("at", "pk")
-    return of_activities(rule, list(rows))
+    rows = rows.select_related("issue__project").order_by("-at", "-pk")
+    return of_activities(rule, list(rows[:MOST_PAST])[::-1])
 
 
 def hit_list(rule: AlertRule, start: datetime, end: datetime) -> list[Found]:

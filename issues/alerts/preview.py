@@ -17,7 +17,12 @@ from issues.alerts.counters import (
 )
 from issues.alerts.folding import Waiting, replay
 from issues.alerts.found import Found
-from issues.alerts.happenings import ACTIVITIES, HAPPENINGS, past_activities
+from issues.alerts.happenings import (
+    ACTIVITIES,
+    HAPPENINGS,
+    MOST_PAST,
+    past_activities,
+)
 from issues.alerts.standing import STANDING, judged, repeat_of
 from issues.models import AlertRule
 
@@ -27,9 +32,13 @@ HOUR = timedelta(hours=1)
 # The newest causes that a preview replays.
 MOST = 20_000
 
+NEWEST = (
+    "Tags, tenants and levels are those that the issues have now. The newest "
+    f"{MOST_PAST:,} issues are looked at."
+)
 NOT_KEPT = {
-    When.NEW_ISSUE: "Tags, tenants and levels are those that the issues have now.",
-    When.REGRESSION: "Tags, tenants and levels are those that the issues have now.",
+    When.NEW_ISSUE: NEWEST,
+    When.REGRESSION: NEWEST,
     When.HIT_LIST: "Tags, tenants and levels are those that the issues have now.",
     When.IMPACT: "Past scores are not kept: this is what it would tell now.",
     When.TENANTS: "Who was hit by the minute is kept for 48 hours and is not replayed: "

@@ -60,7 +60,10 @@ def _react(now: datetime) -> int:
 def _judge(rule: AlertRule, rows: Sequence[IssueActivity], now: datetime) -> None:
     try:
         with transaction.atomic():
-            if note(rule, of_activities(rule, rows), now):
+            noted = note(rule, of_activities(rule, rows), now)
+        if noted:
+            # Apart: what cannot be told now stays pending, for the tick.
+            with transaction.atomic():
                 settle(rule, now)
     except (OperationalError, InterfaceError):
         raise  # not the rule's fault: all of it is done again
@@ -80,7 +83,11 @@ def active_rules(whens: Collection[str]) -> list[AlertRule]:
 
 def tick(now: datetime) -> None:
     """Everything that is due: what digest left, all other rules, what waits."""
-    react_to_issues(now)
+    try:
+        react_to_issues(now)
+    except Exception:
+        # Digest and the next tick look again; all else must not wait for it.
+        logger.exception("alert rules could not look at new issues")
     for rule in active_rules([*STANDING, *HAPPENINGS]):
         try:
             _look(rule, now)
@@ -91,12 +98,14 @@ def tick(now: datetime) -> None:
 
 
 def _look(rule: AlertRule, now: datetime) -> None:
-    with one_after_another(LOCK):
-        if rule.when in STANDING:
-            note(rule, STANDING[rule.when](rule, now), now)
-        else:
-            since = max(now - FRESH, rule.created)
-            note(rule, HAPPENINGS[rule.when](rule, since, now), now)
+    # Read outside of the lock, for which digest waits: note() looks again within.
+    if rule.when in STANDING:
+        found = STANDING[rule.when](rule, now)
+    else:
+        found = HAPPENINGS[rule.when](rule, max(now - FRESH, rule.created), now)
+    if found:
+        with one_after_another(LOCK):
+            note(rule, found, now)
 
 
 def settle_waiting(now: datetime) -> int:

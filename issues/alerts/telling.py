@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import F, Max
 
 from issues.alerts.asking import manner_of, sentence
 from issues.alerts.folding import WINDOW, Waiting, plan
@@ -19,7 +19,7 @@ from tenants.audit import SYSTEM
 from tenants.delivery import enqueue
 from tenants.message import Message
 from tenants.models import Channel
-from tenants.people import channel_of
+from tenants.people import channels_of
 
 State = Alert.State
 WORST = 5
@@ -41,7 +41,7 @@ def settle(rule: AlertRule, now: datetime) -> int:
     if found.hold:
         Alert.objects.filter(pk__in=found.hold).update(state=State.HELD)
     if found.messages:
-        channels = [*rule.channels.all(), *map(channel_of, rule.people.all())]
+        channels = [*rule.channels.all(), *channels_of(rule.people)]
         for ids in found.messages:
             _send(rule, ids, channels, now)
     return len(found.messages)
@@ -126,7 +126,7 @@ def _worst(subject: str, count: int) -> list[str]:
     lines = list(
         Alert.objects.filter(message=subject)
         .alias(exponent=Max("issue__stats__exponent"))
-        .order_by("-exponent", "pk")
+        .order_by(F("exponent").desc(nulls_last=True), "pk")
         .values_list("title", flat=True)[:WORST]
     )
     return [*lines, f"and {count - WORST:,} more"] if count > WORST else lines

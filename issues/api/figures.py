@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django.utils import timezone
@@ -19,6 +20,7 @@ from tenants.api.fields import NameField
 from tenants.models import Project
 
 MOST_WEEKS = 104
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 SPREADS = ("detect", "acknowledge", "mitigate", "resolve", "restore")
 SHARES = ("in_target", "in_ten_minutes", "failures")
 
@@ -39,6 +41,13 @@ class FiguresQuery(serializers.Serializer[Any]):
         required=False,
         help_text="Slug; without it: every project.",
     )
+
+    def validate_until(self, day: date) -> date:
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise serializers.ValidationError(
+                f"Give a day of the years {FIRST_YEAR} to {LAST_YEAR}."
+            )
+        return day
 
 
 class SpreadSerializer(serializers.Serializer[Any]):

@@ -36,8 +36,8 @@ def figures_until(
     mondays = [newest - WEEK * back for back in reversed(range(weeks))]
     start = datetime.combine(mondays[0], time(), zone)
     end = datetime.combine(newest + WEEK, time(), zone)
-    # Aware times, so that weeks with a change of the clock have their own length.
-    elapsed = (min(end, now) - start) / WEEK
+    # In UTC, so that weeks with a change of the clock have their own length.
+    elapsed = (min(end.astimezone(UTC), now) - start.astimezone(UTC)) / WEEK
     return figures_of(
         _courses(start, end, now, project),
         _changes(start, end, project, zone),
@@ -71,8 +71,8 @@ def _course(incident: Incident, now: datetime, zone: tzinfo) -> Course:
         spent = reading(incident, now).spent.total_seconds()
     else:
         ended = incident.mitigated_at or incident.resolved_at
-    # Who opens one by hand and does not say when it began says nothing of it.
-    said = incident.source != Incident.Source.HAND or began < detected
+    # By hand, or by a rule on what stands now, the beginning is not always known.
+    said = incident.source == Incident.Source.DEPLOY or began < detected
     return Course(
         week=monday_of(detected.astimezone(zone).date()),
         project=incident.project.slug if incident.project else NO_PROJECT,

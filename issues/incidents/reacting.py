@@ -26,7 +26,7 @@ from releases.models import Action, Rollback, Watch
 from tenants.audit import SYSTEM
 from tenants.delivery import enqueue
 from tenants.models import Delivery
-from tenants.people import channel_of
+from tenants.people import channels_of
 
 Kind = IncidentEntry.Kind
 State = Incident.State
@@ -227,7 +227,7 @@ def _escalate(incident: Incident, step: EscalationStep, now: datetime) -> bool:
         return False
     if row.entries.filter(kind=Kind.ESCALATED, data=done).exists():
         return False
-    channels = [*step.channels.usable(), *map(channel_of, step.people.all())]
+    channels = [*step.channels.usable(), *channels_of(step.people)]
     row.channels.add(*channels)
     names = ", ".join(channel.name for channel in channels) or "nobody"
     text = f"Nobody has acknowledged for {step.after_seconds} s: {names} told."

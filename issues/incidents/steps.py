@@ -4,6 +4,7 @@ A step locks the incident, writes its entry and its messages in one transaction;
 that changes nothing (acknowledged twice) writes nothing.
 """
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,8 @@ from releases.models import Deploy
 from tenants.audit import SYSTEM, Actor, record
 from tenants.models import Channel, Project
 from tenants.refusals import Refusal
+
+logger = logging.getLogger(__name__)
 
 Kind = IncidentEntry.Kind
 State = Incident.State
@@ -67,8 +70,17 @@ def open_incident(fire: Fire, actor: Actor, now: datetime) -> tuple[Incident, bo
             return _open(fire, actor, now), True
     except IntegrityError:
         # Another one of the same cause stands, or was opened just now.
+        return _join_or_open(fire, actor, now)
+
+
+def _join_or_open(fire: Fire, actor: Actor, now: datetime) -> tuple[Incident, bool]:
+    try:
         with transaction.atomic():
             return _join_fire(fire, actor, now), False
+    except Incident.DoesNotExist:
+        # It was resolved meanwhile.
+        with transaction.atomic():
+            return _open(fire, actor, now), True
 
 
 def _open(fire: Fire, actor: Actor, now: datetime) -> Incident:
@@ -150,9 +162,18 @@ def resolve(incident: Incident, actor: Actor, now: datetime, text: str = "") -> 
     row.state, row.resolved_at = State.RESOLVED, now
     _changed(row, Kind.RESOLVED, actor, now, text)
     if not row.summary_by:
-        row.summary = summary.text_of(row, now)
-        row.save(update_fields=["summary"])
+        _summarise(row, now)
     return _copied(row, incident)
+
+
+def _summarise(row: Incident, now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            row.summary = summary.text_of(row, now)
+            row.save(update_fields=["summary"])
+    except Exception:
+        # What is over is over; people can have the summary written again.
+        logger.exception("the summary of %s could not be written", row)
 
 
 @transaction.atomic

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('is_active', models.BooleanField(default=True)),
                 ('when', models.CharField(choices=[('new_issue', 'an issue is new'), ('regression', 'a resolved issue comes back'), ('impact', 'the impact of an issue is at least'), ('tenants', 'an issue hits at least so many tenants'), ('hit_list', 'an entry of the hit list outlives its time'), ('events', 'events of an environment are at least'), ('unusual', 'events are so much above the usual'), ('crash_free', 'crash-free sessions fall below'), ('verdict', 'a deploy is degraded or inconclusive'), ('rollback', 'a rollback ends, or its outcome is unknown'), ('monitor', 'a monitored job is missed, late or fails'), ('ingest_lag', 'the oldest event that waits is older than')], max_length=12)),
-                ('threshold', models.FloatField(blank=True, help_text='Impact 0-100; tenants; events; percent above the usual; crash-free percent; hours on the hit list (empty: only when it expires); seconds of lag.', null=True)),
+                ('threshold', models.FloatField(blank=True, help_text='Impact 0-100; tenants; events; percent above the usual; crash-free percent; hours on the hit list (empty: only when it expires); seconds of lag.', null=True, validators=[django.core.validators.MaxValueValidator(10000000)])),
                 ('minutes', models.PositiveIntegerField(blank=True, help_text='For tenants, events, the usual and crash-free sessions.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1440)], verbose_name='within minutes')),
                 ('environment', models.CharField(blank=True, help_text='Such as production or prod-*. Empty: every one.', max_length=200, validators=[issues.models.alert_rule.validate_glob])),
                 ('min_level', models.SmallIntegerField(choices=[(10, 'debug'), (20, 'info'), (30, 'warning'), (40, 'error'), (50, 'fatal')], default=10, verbose_name='from level')),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('digest_minutes', models.PositiveIntegerField(default=0, help_text='0: told at once. Else one message tells of all within this time.', validators=[django.core.validators.MaxValueValidator(10080)], verbose_name='collected for minutes')),
                 ('quiet_from', models.TimeField(blank=True, help_text='What comes in quiet hours is told in one message at their end.', null=True)),
                 ('quiet_until', models.TimeField(blank=True, null=True)),
-                ('quiet_timezone', models.CharField(default='UTC', help_text='Such as Europe/Vienna.', max_length=64, validators=[issues.models.alert_rule.validate_timezone], verbose_name='time zone')),
+                ('quiet_timezone', models.CharField(default='UTC', help_text='Such as Europe/Vienna.', max_length=64, validators=[issues.models.zones.validate_time_zone], verbose_name='time zone')),
                 ('ignores_quiet_hours', models.BooleanField(default=False, help_text='For rules that open critical incidents.', verbose_name='tells in quiet hours, too')),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],
@@ -119,7 +119,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='alertrule',
-            constraint=models.CheckConstraint(condition=models.Q(('threshold__isnull', True), models.Q(('threshold__gt', 0), models.Q(models.Q(('when__in', ['impact', 'crash_free']), _negated=True), ('threshold__lte', 100), _connector='OR')), _connector='OR'), name='alertrule_threshold_range', violation_error_message='The threshold is above 0; that of impact and of crash-free sessions is at most 100.'),
+            constraint=models.CheckConstraint(condition=models.Q(('threshold__isnull', True), models.Q(('threshold__gt', 0), ('threshold__lte', 10000000), models.Q(models.Q(('when__in', ['impact', 'crash_free']), _negated=True), ('threshold__lte', 100), _connector='OR')), _connector='OR'), name='alertrule_threshold_range', violation_error_message='The threshold is above 0 and at most 10,000,000; that of impact and of crash-free sessions is at most 100.'),
+        ),
+        migrations.AddConstraint(
+            model_name='alertrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('when', 'unusual'), _negated=True), ('minutes__lte', 60), _connector='OR'), name='alertrule_usual_hour', violation_error_message='The usual is that of an hour: give at most 60 minutes.'),
         ),
         migrations.AddConstraint(
             model_name='alertrule',

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('weekday', models.PositiveSmallIntegerField(choices=[(0, 'Monday'), (1, 'Tuesday'), (2, 'Wednesday'), (3, 'Thursday'), (4, 'Friday'), (5, 'Saturday'), (6, 'Sunday')], default=0)),
                 ('hour', models.PositiveSmallIntegerField(default=8, help_text='0-23, of that zone.', validators=[django.core.validators.MaxValueValidator(23)])),
-                ('time_zone', models.CharField(default='UTC', help_text='Such as Europe/Berlin; its weeks begin there, too.', max_length=64, validators=[issues.models.report.validate_time_zone])),
+                ('time_zone', models.CharField(default='UTC', help_text='Such as Europe/Berlin; its weeks begin there, too.', max_length=64, validators=[issues.models.zones.validate_time_zone])),
                 ('is_active', models.BooleanField(default=True)),
                 ('last_week', models.CharField(blank=True, editable=False, max_length=8)),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),

@@ -10,12 +10,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from issues.models.incident import Severity
-from issues.schedules import ScheduleError, zone_named
+from issues.models.zones import validate_time_zone
 from tenants.levels import Level
 from tenants.models import Channel, Plan, Project
 from tenants.patterns import PatternError, parse_glob
 
 MOST_MINUTES = 24 * 60
+HIGHEST = 10_000_000  # of thresholds
 
 
 def validate_glob(pattern: str) -> None:
@@ -24,13 +25,6 @@ def validate_glob(pattern: str) -> None:
         parse_glob(pattern)
     except PatternError as error:
         raise ValidationError(str(error)) from error
-
-
-def validate_timezone(name: str) -> None:
-    try:
-        zone_named(name)
-    except ScheduleError as error:
-        raise ValidationError(f"{error}.") from error
 
 
 def _glob(help_text: str, label: str | None = None) -> "models.CharField[str, str]":
@@ -93,6 +87,7 @@ class AlertRule(models.Model):
     threshold = models.FloatField(
         null=True,
         blank=True,
+        validators=[MaxValueValidator(HIGHEST)],
         help_text="Impact 0-100; tenants; events; percent above the usual; crash-free "
         "percent; hours on the hit list (empty: only when it expires); seconds of lag.",
     )
@@ -164,7 +159,7 @@ class AlertRule(models.Model):
         "time zone",
         max_length=64,
         default="UTC",
-        validators=[validate_timezone],
+        validators=[validate_time_zone],
         help_text="Such as Europe/Vienna.",
     )
     ignores_quiet_hours = models.BooleanField(
@@ -190,10 +185,15 @@ class AlertRule(models.Model):
             _check(
                 "threshold_range",
                 Q(threshold__isnull=True)
-                | Q(threshold__gt=0)
+                | Q(threshold__gt=0, threshold__lte=HIGHEST)
                 & (~Q(when__in=["impact", "crash_free"]) | Q(threshold__lte=100)),
-                "The threshold is above 0; that of impact and of crash-free sessions "
-                "is at most 100.",
+                "The threshold is above 0 and at most 10,000,000; that of impact and "
+                "of crash-free sessions is at most 100.",
+            ),
+            _check(
+                "usual_hour",
+                ~Q(when="unusual") | Q(minutes__lte=60),
+                "The usual is that of an hour: give at most 60 minutes.",
             ),
             _check(
                 "minutes",

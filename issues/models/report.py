@@ -1,23 +1,11 @@
 """Who gets the figures of each week."""
 
-from zoneinfo import ZoneInfo
-
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from issues.models.zones import validate_time_zone
 from tenants.models import Channel, Project
-
-
-def validate_time_zone(name: str) -> None:
-    """Raises ValidationError for what is no IANA time zone."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValidationError(
-            f"{name} is no time zone: give one such as Europe/Berlin or UTC."
-        ) from error
 
 
 class WeeklyReport(models.Model):

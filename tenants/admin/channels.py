@@ -1,6 +1,7 @@
 """Channels, with their state and "send test"."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -18,7 +19,7 @@ from tenants.admin.deliveries import badge
 from tenants.admin.secret_form import SecretForm, secret_field
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, may, row_id
-from tenants.channels.checking import problems_of
+from tenants.channels.checking import MAPS_PEOPLE, OWNERS_ONLY, problems_of
 from tenants.delivery import send_test, switched_by_hand
 from tenants.models import Channel, Delivery
 
@@ -36,7 +37,8 @@ SECRET = (
     "integration key. Slack incoming webhook, Teams, Discord: the URL itself. "
     "E-mail: none."
 )
-FIELDS = ("name", "kind", "config", "new_secret", "new_signing_secret")
+SIGNING = "new_signing_secret"
+FIELDS = ("name", "kind", "config", "new_secret", SIGNING)
 SIGNING_SECRET = (
     "Of a Slack app: with it, buttons of its messages work in Slack; without, they "
     "open pages here. See docs/alerts.md."
@@ -53,6 +55,11 @@ class ChannelForm(SecretForm):
         fields = ["name", "kind", "config", "hears_trouble", "is_active"]
         help_texts = {"config": CONFIG}
         widgets = {"config": Textarea(attrs={"rows": 4})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.fields[SIGNING].disabled:
+            self.fields[SIGNING].help_text = OWNERS_ONLY
 
     def clean_config(self) -> Any:
         return self.cleaned_data["config"] or {}
@@ -82,6 +89,14 @@ class ChannelAdmin(AuditedModelAdmin):
             name="tenants_channel_test",
         )
         return [test, *super().get_urls()]
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        if not request.user.has_perm(MAPS_PEOPLE):  # type: ignore[union-attr]
+            field = copy(form.base_fields[SIGNING])
+            field.disabled = True
+            form.base_fields = {**form.base_fields, SIGNING: field}
+        return form
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the newest finished message of each; skipped ones say less."""

@@ -21,9 +21,9 @@ from tenants.api.fields import name_of
 from tenants.api.filters import TimeFilter
 from tenants.api.writes import AuditedWrites, ConstrainedSerializer
 from tenants.audit import Actor
-from tenants.channels.checking import problems_of
+from tenants.channels.checking import MAPS_PEOPLE, OWNERS_ONLY, problems_of
 from tenants.delivery import send_again, send_test, switched_by_hand
-from tenants.models import Channel, Delivery
+from tenants.models import ApiToken, Channel, Delivery
 from tenants.refusals import Refusal
 from tenants.secrets import encrypt
 
@@ -81,6 +81,8 @@ class ChannelSerializer(ConstrainedSerializer):
         return bool(channel.signing_secret)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "signing_secret" in attrs and not self._may_map_people():
+            raise serializers.ValidationError({"signing_secret": OWNERS_ONLY})
         # One that is only switched off, or renamed, need not be in order.
         checked = self.instance is None or CHECKED & attrs.keys()
         secrets = [attrs.get(name, "") for name in SECRETS]
@@ -89,6 +91,11 @@ class ChannelSerializer(ConstrainedSerializer):
             raise serializers.ValidationError(found)
         attrs |= {name: encrypt(attrs[name]) for name in SECRETS if name in attrs}
         return super().validate(attrs)
+
+    def _may_map_people(self) -> bool:
+        request = self.context["request"]
+        is_person = not isinstance(request.auth, ApiToken)
+        return is_person and bool(request.user.has_perm(MAPS_PEOPLE))
 
     def update(self, instance: Channel, validated_data: dict[str, Any]) -> Channel:
         was_active = instance.is_active

@@ -14,6 +14,11 @@ from tenants.signing import SHORTEST_SECRET
 
 # Fields of a configuration that say where the secret goes.
 ADDRESSES = ("url", "api")
+# Whoever knows the signing secret presses buttons in the name of anybody mapped.
+MAPS_PEOPLE = "tenants.change_slackaccount"
+OWNERS_ONLY = (
+    "Only owners set it, and no token: whoever knows it acts in the name of others."
+)
 
 
 def problems_of(
@@ -38,10 +43,14 @@ def problems_of(
         place = _place(kind, config)
     except ValueError as error:
         return {"config": f"This is no address: {error}."}
-    moved = bool(present.secret) and place != _place(present.kind, present.config)
-    if moved and not new_secret:
-        told = "The messages would go to another host: enter the secret again."
-        return {"secret": told}
+    if place != _place(present.kind, present.config):
+        cleared = given.get("signing_secret") == ""
+        if present.secret and not new_secret:
+            told = "The messages would go to another host: enter the secret again."
+            return {"secret": told}
+        if present.signing_secret and not (new_signing_secret or cleared):
+            told = "Another host would be asked who presses: enter it again."
+            return {"signing_secret": told}
     found = _problems_of_kind(kind, config, present.secret, new_secret)
     return found | _problems_of_signing(kind, new_signing_secret)
 
