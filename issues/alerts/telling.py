@@ -41,7 +41,7 @@ def settle(rule: AlertRule, now: datetime) -> int:
     if found.hold:
         Alert.objects.filter(pk__in=found.hold).update(state=State.HELD)
     if found.messages:
-        channels = [*rule.channels.all(), *channels_of(rule.people)]
+        channels = [*rule.channels.all(), *channels_of(rule.people.all())]
         for ids in found.messages:
             _send(rule, ids, channels, now)
     return len(found.messages)

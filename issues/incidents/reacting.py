@@ -227,7 +227,7 @@ def _escalate(incident: Incident, step: EscalationStep, now: datetime) -> bool:
         return False
     if row.entries.filter(kind=Kind.ESCALATED, data=done).exists():
         return False
-    channels = [*step.channels.usable(), *channels_of(step.people)]
+    channels = [*step.channels.usable(), *channels_of(step.people.all())]
     row.channels.add(*channels)
     names = ", ".join(channel.name for channel in channels) or "nobody"
     text = f"Nobody has acknowledged for {step.after_seconds} s: {names} told."

@@ -92,7 +92,7 @@ class ChannelAdmin(AuditedModelAdmin):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        if not request.user.has_perm(MAPS_PEOPLE):  # type: ignore[union-attr]
+        if not request.user.has_perm(MAPS_PEOPLE):
             field = copy(form.base_fields[SIGNING])
             field.disabled = True
             form.base_fields = {**form.base_fields, SIGNING: field}

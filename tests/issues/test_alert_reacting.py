@@ -39,6 +39,7 @@ from tests.issues.alert_rules import NOW, make_channel, make_rule, note_activity
 pytestmark = pytest.mark.django_db
 
 State = Alert.State
+DUE = NOW - timedelta(minutes=1)  # and a minute of margin
 
 
 def later(seconds: float) -> datetime:
@@ -123,6 +124,35 @@ def test_a_rule_that_cannot_be_read_does_not_silence_the_others() -> None:
     reacting.react_to_issues(NOW)
 
     assert len(told()) == 1
+
+
+def test_what_cannot_be_told_now_is_told_by_the_tick() -> None:
+    make_rule()
+    note_activity()
+    with mock.patch.object(reacting, "settle", side_effect=ValueError("no")):
+        reacting.react_to_issues(NOW)
+    assert causes(state=State.PENDING) != []
+    assert not told()
+
+    reacting.tick(later(40))
+
+    assert len(told()) == 1
+
+
+def test_a_rule_that_the_database_refuses_does_not_stop_the_tick() -> None:
+    make_rule()
+    make_rule("verdict")
+    note_activity()
+    make_watch(verdict=Watch.Verdict.DEGRADED, decided_at=NOW)
+    refused = mock.patch.object(
+        reacting, "of_activities", side_effect=OperationalError("statement timeout")
+    )
+
+    with refused:
+        reacting.tick(later(1))
+
+    assert len(told()) == 1
+    assert IssueActivity.objects.get().alerts_due
 
 
 def test_a_database_that_is_away_marks_nothing() -> None:
@@ -231,6 +261,16 @@ def test_people_are_told_by_mail() -> None:
     assert Delivery.objects.get().channel.config == {"to": ["lea@example.com"]}
 
 
+def test_who_has_left_is_not_told() -> None:
+    gone = make_user("gone", email="gone@example.com", is_active=False)
+    make_rule(channels=[], people=[gone])
+    note_activity()
+
+    reacting.react_to_issues(NOW)
+
+    assert not Delivery.objects.exists()
+
+
 def test_a_storm_is_five_messages_at_most_and_every_cause_is_in_one() -> None:
     rule = make_rule()
     project = make_project()
@@ -279,7 +319,7 @@ def test_the_worst_of_a_folded_message_may_be_without_a_number() -> None:
     for _ in range(2):
         run = make_check_in(place, status="error", started=NOW, finished=NOW)
     other = make_place(slug="other")
-    make_check_in(other, status="missed", started=NOW, expected_at=NOW)
+    make_check_in(other, status="missed", started=DUE, expected_at=DUE)
     reacting.tick(later(1))
     reacting.settle_waiting(later(61))
 
@@ -527,13 +567,26 @@ def test_runs_that_fail_are_told_unless_the_monitor_is_muted() -> None:
     make_rule("monitor", environment="prod*")
     place = make_place()
     make_check_in(place, status="ok", started=NOW, finished=NOW)
-    make_check_in(place, status="missed", started=NOW, expected_at=NOW)
+    make_check_in(place, status="missed", started=DUE, expected_at=DUE)
     muted = make_place(slug="muted")
     muted.monitor.is_muted = True
     muted.monitor.save()
     make_check_in(muted, status="error", started=NOW, finished=NOW)
     staging = make_place("staging", slug="other")
     make_check_in(staging, status="error", started=NOW, finished=NOW)
+
+    reacting.tick(later(1))
+
+    assert told() == ["nightly in production was missed"]
+
+
+def test_a_missed_run_is_told_however_late_it_is_known() -> None:
+    make_rule("monitor")
+    place = make_place()
+    place.monitor.margin_minutes = 90
+    place.monitor.save()
+    due = NOW - timedelta(minutes=90)
+    make_check_in(place, status="missed", started=due, expected_at=due)
 
     reacting.tick(later(1))
 

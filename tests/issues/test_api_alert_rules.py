@@ -168,3 +168,20 @@ def test_lists_take_as_many_queries_for_many_rows(
         client.get(RULES)
     with django_assert_num_queries(2):
         client.get(ALERTS)
+
+
+@pytest.mark.parametrize("threshold", [1e300, "nan", 0])
+def test_a_threshold_out_of_bounds_is_refused(
+    client: APIClient, threshold: object
+) -> None:
+    response = write(client, when="hit_list", threshold=threshold)
+
+    assert response.status_code == 400
+    assert AlertRule.objects.count() == 0
+
+
+def test_the_usual_is_that_of_an_hour(client: APIClient) -> None:
+    response = write(client, when="unusual", threshold=50, minutes=61)
+
+    assert response.status_code == 400
+    assert "at most 60 minutes" in str(response.json())

@@ -182,3 +182,17 @@ def test_the_page_of_nothing(viewer: Client) -> None:
 
     assert "No incident and no deploy in this time." in html
     assert "NaN" not in html
+
+
+@pytest.mark.parametrize("until", ["9999-12-31", "0001-01-01"])
+def test_a_day_at_the_end_of_the_calendar_is_refused(until: str) -> None:
+    response = token_client("issue:read").get(URL, {"until": until})
+
+    assert response.status_code == 400
+    assert "until" in response.json()["errors"]
+
+
+def test_a_rule_that_knows_no_beginning_says_nothing_of_the_time_to_detect() -> None:
+    burn()
+
+    assert read(token_client("issue:read"))["all"][0]["detect"]["count"] == 0

@@ -259,3 +259,20 @@ def test_a_viewer_reads_it_only() -> None:
     assert "rewrite-summary" not in html
     url = f"/admin/issues/incident/{incident.pk}/act/summary/"
     assert client.post(url, {"text": "x"}).status_code == 403
+
+
+def test_an_incident_is_resolved_also_without_a_summary(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    incident = burn()
+
+    def broken(*_: object) -> str:
+        raise ValueError("no")
+
+    monkeypatch.setattr("issues.incidents.summary.text_of", broken)
+
+    assert steps.resolve(incident, ANNA, later(5))
+
+    row = Incident.objects.get()
+    assert (row.state, row.summary) == ("resolved", "")
+    assert "could not be written" in caplog.text

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from issues.incidents import reacting, steps
@@ -129,6 +130,23 @@ def test_it_is_not_reopened_beside_a_newer_one_of_its_cause() -> None:
     burn(cause="rule:1")
     with pytest.raises(IncidentError, match="go on there"):
         steps.reopen(incident, ANNA, later(2))
+
+
+def test_what_is_resolved_while_another_joins_is_opened_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opens, tries = steps._open, []
+
+    def stood_a_moment_ago(*arguments: Any) -> Incident:
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise IntegrityError("incident_cause_once")
+        return opens(*arguments)
+
+    monkeypatch.setattr(steps, "_open", stood_a_moment_ago)
+
+    assert burn().state == "open"
+    assert len(tries) == 2
 
 
 def test_a_merged_issue_joins_as_the_one_that_shows_it() -> None:

@@ -253,7 +253,7 @@ def test_a_maintainer_makes_one_in_the_admin() -> None:
     add = reverse("admin:issues_weeklyreport_add")
 
     wrong = client.post(add, {**form, "time_zone": "Mars"}).content.decode()
-    assert "Mars is no time zone" in wrong
+    assert "is no time zone" in wrong
     assert client.post(add, form).status_code == 302
 
     assert list(WeeklyReport.objects.get().channels.all()) == [channel]

@@ -220,7 +220,7 @@ def test_messages_are_filtered_by_state(viewer: Client) -> None:
     assert "incident:41" not in html
 
 
-def test_a_slack_app_keeps_its_signing_secret(maintainer: Client) -> None:
+def test_only_owners_enter_a_signing_secret(maintainer: Client) -> None:
     form = {
         **FORM,
         "kind": "slack",
@@ -228,22 +228,40 @@ def test_a_slack_app_keeps_its_signing_secret(maintainer: Client) -> None:
         "new_secret": "xoxb-1",
         "new_signing_secret": SIGNING_SECRET,
     }
-    response = maintainer.post(reverse(ADD), form)
+
+    shown = page(maintainer, "tenants_channel_add")
+    maintainer.post(reverse(ADD), form)
+
+    assert "Only owners set it" in shown
+    assert Channel.objects.get().signing_secret == ""
+
+
+def test_a_slack_app_keeps_its_signing_secret() -> None:
+    owner = client_of("owner", "olga")
+    form = {
+        **FORM,
+        "kind": "slack",
+        "config": '{"channel": "C0123456789"}',
+        "new_secret": "xoxb-1",
+        "new_signing_secret": SIGNING_SECRET,
+    }
+    response = owner.post(reverse(ADD), form)
     assert response.status_code == 302, response.content.decode()
     channel = Channel.objects.get()
 
-    html = page(maintainer, "tenants_channel_change", channel.pk)
+    html = page(owner, "tenants_channel_change", channel.pk)
     empty = {"new_secret": "", "new_signing_secret": ""}
-    maintainer.post(reverse(CHANGE, args=[channel.pk]), {**form, **empty})
+    owner.post(reverse(CHANGE, args=[channel.pk]), {**form, **empty})
 
     channel.refresh_from_db()
     assert decrypt(channel.signing_secret) == SIGNING_SECRET
     assert SIGNING_SECRET not in html + str(list(AuditEntry.objects.values()))
 
 
-def test_only_a_slack_app_has_a_signing_secret(maintainer: Client) -> None:
+def test_only_a_slack_app_has_a_signing_secret() -> None:
+    owner = client_of("owner", "olga")
     form = {**FORM, "new_signing_secret": SIGNING_SECRET}
 
-    html = maintainer.post(reverse(ADD), form).content.decode()
+    html = owner.post(reverse(ADD), form).content.decode()
 
     assert "Only a Slack app has one." in html

@@ -34,6 +34,15 @@ WEBHOOK = {
 }
 
 
+SLACK_APP = {
+    "name": "on call",
+    "kind": "slack",
+    "config": {"channel": "C0123456789"},
+    "secret": "xoxb-1",
+    "signing_secret": SIGNING_SECRET,
+}
+
+
 @pytest.fixture
 def client() -> APIClient:
     return token_client("channel:write")
@@ -319,16 +328,9 @@ def test_maintainers_change_channels(role: str, status: int) -> None:
 
 
 def test_a_signing_secret_goes_in_and_never_comes_out() -> None:
-    client = token_client("channel:write")
-    body = {
-        "name": "on call",
-        "kind": "slack",
-        "config": {"channel": "C0123456789"},
-        "secret": "xoxb-1",
-        "signing_secret": SIGNING_SECRET,
-    }
+    client = role_client("owner")
 
-    made = client.post(CHANNELS, body, format="json")
+    made = client.post(CHANNELS, SLACK_APP, format="json")
 
     assert made.status_code == 201, made.json()
     assert made.json()["has_signing_secret"] is True
@@ -354,9 +356,37 @@ def test_a_signing_secret_that_cannot_be_one_is_refused(kind: str, secret: str) 
         "signing_secret": secret,
     }
 
-    response = token_client("channel:write").post(CHANNELS, body, format="json")
+    response = role_client("owner").post(CHANNELS, body, format="json")
 
     assert (response.status_code, set(response.json()["errors"])) == (
         400,
         {"signing_secret"},
     )
+
+
+def test_only_owners_set_a_signing_secret() -> None:
+    for other in (role_client("maintainer"), token_client("channel:write")):
+        refused = other.post(CHANNELS, SLACK_APP, format="json")
+        assert refused.status_code == 400
+        assert "Only owners" in refused.json()["errors"]["signing_secret"][0]
+    assert not Channel.objects.exists()
+
+
+def test_another_host_needs_the_signing_secret_again() -> None:
+    owner = role_client("owner")
+    made = owner.post(CHANNELS, SLACK_APP, format="json").json()
+    moved = {
+        "config": {"channel": "C0123456789", "api": "https://elsewhere.example.com"},
+        "secret": "xoxb-2",
+    }
+
+    refused = role_client("maintainer").patch(
+        f"{CHANNELS}{made['id']}/", moved, format="json"
+    )
+    cleared = owner.patch(
+        f"{CHANNELS}{made['id']}/", {**moved, "signing_secret": ""}, format="json"
+    )
+
+    assert refused.status_code == 400
+    assert set(refused.json()["errors"]) == {"signing_secret"}
+    assert cleared.status_code == 200, cleared.json()
