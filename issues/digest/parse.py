@@ -1,5 +1,6 @@
 """Opens one claimed envelope: which events, sessions, requests and drops it tells."""
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -31,7 +32,15 @@ from issues.normal_event import NormalEvent
 from issues.scrubbing import scrub_event
 from issues.sealed_envelopes import unseal_envelope
 
-_decompressor = zstandard.ZstdDecompressor()
+
+class _Codecs(threading.local):
+    """Each thread's own: one that two threads use at once mixes up their bodies."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_codecs = _Codecs()
 
 
 @dataclass(slots=True)
@@ -88,7 +97,7 @@ def _unsealed(row: ClaimedEnvelope) -> Arrived:
         sender.user_agent,
         sender.query,
         bool(sender.origin),
-        _decompressor.decompress(packed),
+        _codecs.decompressor.decompress(packed),
     )
 
 
