@@ -65,7 +65,7 @@ class App:
         self.served[cell] = self.served.get(cell, 0) + 1
         if self.chance.random() >= self.rate:
             return
-        [shop] = self.chance.choices(range(TENANTS), ZIPF)
+        [shop] = self.chance.choices(range(TENANTS), ZIPF.tolist())
         scope.set_tag("tenant", f"shop-{shop}.example")
         try:
             raise CheckoutError(f"order {self.chance.randrange(9999)} has no price")

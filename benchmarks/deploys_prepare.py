@@ -58,7 +58,7 @@ def main() -> None:
                 datetime.now(UTC),
                 requests_per_minute=REQUESTS_PER_MINUTE,
                 errors_per_minute=REQUESTS_PER_MINUTE * ERROR_RATE,
-                hit=lambda times: chance.choices(ids, ZIPF, k=times),
+                hit=lambda times: chance.choices(ids, ZIPF.tolist(), k=times),
                 chance=chance,
                 column=source,
             )

@@ -75,7 +75,9 @@ def build(number: int, map_bytes: int) -> Build:
     rng = random.Random(number)
     debug_id = UUID(int=rng.getrandbits(128), version=4)
     functions = map_bytes // 530
-    script, mappings, files, contents = ["\n"], [";"], [], []
+    script, mappings = ["\n"], [";"]
+    files: list[str] = []
+    contents: list[str] = []
     names: dict[str, int] = {}
     column, last = 0, [0, 0, 0, 0, 0]
     places: list[tuple[int, int]] = []

@@ -225,7 +225,8 @@ def worth_judging(minutes: Sequence[Minute], base: Baseline, cap: int) -> list[b
             )
         enough = (x >= RULE.min_events) & (x >= RULE.ratio * rate * n * 0.999)
         possible[start + 1 :] |= enough
-    return possible.tolist()  # type: ignore[no-any-return]
+    found: list[bool] = possible.tolist()
+    return found
 
 
 def detect(batch: Batch, run: int) -> Found:

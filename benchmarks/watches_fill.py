@@ -82,7 +82,7 @@ def history(
         end,
         requests_per_minute=REQUESTS_PER_MINUTE,
         errors_per_minute=ERRORS_PER_MINUTE,
-        hit=lambda times: CHANCE.choices(ids, ZIPF, k=times),
+        hit=lambda times: CHANCE.choices(ids, ZIPF.tolist(), k=times),
         chance=CHANCE,
         days=days,
     )
