@@ -1,13 +1,10 @@
 """Opens one claimed envelope: which events, sessions, requests and drops it tells."""
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import zstandard
-
-from issues.bodies import pack
+from issues.bodies import decompress, pack
 from issues.clean import parse_time
 from issues.digest.clock import Clock
 from issues.digest.context import ProjectRules
@@ -31,16 +28,6 @@ from issues.models.inbox import ClaimedEnvelope
 from issues.normal_event import NormalEvent
 from issues.scrubbing import scrub_event
 from issues.sealed_envelopes import unseal_envelope
-
-
-class _Codecs(threading.local):
-    """Each thread's own: one that two threads use at once mixes up their bodies."""
-
-    def __init__(self) -> None:
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_codecs = _Codecs()
 
 
 @dataclass(slots=True)
@@ -97,7 +84,7 @@ def _unsealed(row: ClaimedEnvelope) -> Arrived:
         sender.user_agent,
         sender.query,
         bool(sender.origin),
-        _codecs.decompressor.decompress(packed),
+        decompress(packed),
     )
 
 
