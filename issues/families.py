@@ -6,13 +6,11 @@ would be wrong for good. So batches share an advisory lock, and a merge takes it
 it waits for the batches that run (below a second) and the next ones wait for it.
 """
 
-from zlib import crc32
-
 from django.db import connection
 
-from tenants.ticks import NAMESPACE
+from tenants.ticks import NAMESPACE, key_of
 
-_KEY = crc32(b"issues.families") - 2**31
+_KEY = key_of("issues.families")
 
 
 def hold() -> None:

@@ -10,10 +10,15 @@ from django.db import connection, transaction
 NAMESPACE = 0x72757368  # "rush"
 
 
+def key_of(name: str) -> int:
+    """The second key of the lock of this name."""
+    return crc32(name.encode()) - 2**31
+
+
 @contextmanager
 def only_one(name: str) -> Iterator[bool]:
     """True for the one process that may do the tick ``name`` now, else False."""
-    key = crc32(name.encode()) - 2**31
+    key = key_of(name)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [NAMESPACE, key])
         (mine,) = cursor.fetchone() or (False,)
@@ -28,7 +33,7 @@ def only_one(name: str) -> Iterator[bool]:
 @contextmanager
 def one_after_another(name: str) -> Iterator[None]:
     """A transaction for which others of this name wait."""
-    key = crc32(name.encode()) - 2**31
+    key = key_of(name)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [NAMESPACE, key])

@@ -2,23 +2,19 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import FileResponse, Http404
-from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, serializers, viewsets
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from issues import attachments
+from issues.api.event_parts import EventPartViewSet, OfEventFilters
 from issues.models import Attachment
-from issues.search import as_event_id
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
-from tenants.audit import Actor, record
 
 
 class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
@@ -52,38 +48,24 @@ class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
         return str(reverse(name, args=args, request=self.context.get("request")))
 
 
-class AttachmentFilters(filters.FilterSet):  # type: ignore[misc]
+class AttachmentFilters(OfEventFilters):
     project = ProjectFilter()
-    event = filters.CharFilter(method="by_event", help_text="Event id, 32 hex digits.")
     received_after = TimeFilter("received", lookup_expr="gte")
     received_before = TimeFilter("received", lookup_expr="lt")
 
-    def by_event(self, rows: Any, name: str, value: str) -> Any:
-        event_id = as_event_id(value)
-        if event_id is None:
-            raise serializers.ValidationError(
-                {"event": "An event id has 32 hex digits."}
-            )
-        return rows.filter(event_id=event_id)
 
-
-class AttachmentViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    viewsets.GenericViewSet[Attachment],
-):
+@extend_schema_view(
+    destroy=extend_schema(
+        description="Delete one, such as a screenshot that shows too much."
+    )
+)
+class AttachmentViewSet(EventPartViewSet):
     """Files that clients sent with events, newest first. They are not scrubbed."""
 
     queryset = Attachment.objects.select_related("project")
     serializer_class = AttachmentSerializer
     filterset_class = AttachmentFilters
-    lookup_value_regex = r"\d{1,18}"
     write_permission = "issues.delete_attachment"
-
-    @property
-    def scope(self) -> str:
-        """Of tokens: deleting is for those that may change the project."""
-        return "project" if self.request.method == "DELETE" else "event"
 
     @property
     def read_permission(self) -> str:
@@ -101,11 +83,5 @@ class AttachmentViewSet(
         except attachments.FileMissing as error:
             raise Http404(str(error)) from error
 
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete one, such as a screenshot that shows too much."""
-        attachment = self.get_object()
-        with transaction.atomic():
-            record(Actor.of(request), "deleted", attachment, {})
-            attachments.delete([attachment.pk])
-        return Response(status=204)
+    def remove(self, row: Any) -> None:
+        attachments.delete([row.pk])

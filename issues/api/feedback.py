@@ -2,21 +2,17 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, serializers, viewsets
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
 
 from issues import feedback
+from issues.api.event_parts import EventPartViewSet, OfEventFilters
 from issues.api.events import family_ids, named_in_query
 from issues.models import Feedback
-from issues.search import as_event_id
 from tenants.api.fields import name_of
 from tenants.api.filters import ProjectFilter, TimeFilter
-from tenants.audit import Actor, record
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
@@ -67,13 +63,12 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
         return (row.issue.merged_into_id or row.issue_id) if row.issue else None
 
 
-class FeedbackFilters(filters.FilterSet):  # type: ignore[misc]
+class FeedbackFilters(OfEventFilters):
     project = ProjectFilter()
     issue = filters.CharFilter(
         method="by_issue",
         help_text="Id or short id; with that of what is merged into it.",
     )
-    event = filters.CharFilter(method="by_event", help_text="Event id, 32 hex digits.")
     linked = filters.BooleanFilter(
         "issue", "isnull", exclude=True, help_text="Whether its issue is known."
     )
@@ -86,14 +81,6 @@ class FeedbackFilters(filters.FilterSet):  # type: ignore[misc]
     def by_issue(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(issue__in=family_ids(named_in_query(value).pk))
 
-    def by_event(self, rows: Any, name: str, value: str) -> Any:
-        event_id = as_event_id(value)
-        if event_id is None:
-            raise serializers.ValidationError(
-                {"event": "An event id has 32 hex digits."}
-            )
-        return rows.filter(event_id=event_id)
-
     def by_search(self, rows: Any, name: str, value: str) -> Any:
         return rows.filter(
             Q(message__icontains=value)
@@ -102,28 +89,19 @@ class FeedbackFilters(filters.FilterSet):  # type: ignore[misc]
         )
 
 
-class FeedbackViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Feedback]
-):
+@extend_schema_view(
+    destroy=extend_schema(
+        description="Delete one, such as a message that tells too much."
+    )
+)
+class FeedbackViewSet(EventPartViewSet):
     """What people wrote, newest first."""
 
     queryset = feedback.rows()
     serializer_class = FeedbackSerializer
     filterset_class = FeedbackFilters
-    lookup_value_regex = r"\d{1,18}"
     read_permission = "issues.view_feedback"
     write_permission = "issues.delete_feedback"
 
-    @property
-    def scope(self) -> str:
-        """Of tokens: deleting is for those that may change the project."""
-        return "project" if self.request.method == "DELETE" else "event"
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete one, such as a message that tells too much."""
-        row = self.get_object()
-        with transaction.atomic():
-            record(Actor.of(request), "deleted", row, {})
-            feedback.delete([row.pk])
-        return Response(status=204)
+    def remove(self, row: Any) -> None:
+        feedback.delete([row.pk])

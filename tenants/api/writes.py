@@ -44,55 +44,51 @@ class AuditedWrites(GenericAPIView[Any]):
     def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
         with transaction.atomic():
             row = serializer.save()
-            values = values_of(row, columns_of(row, serializer.validated_data))
+            values = self.audited(row, serializer.validated_data)
             record(Actor.of(self.request), "added", row, difference({}, values))
 
     def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
-        row: models.Model = self.get_object()
-        columns = columns_of(row, serializer.validated_data)
-        before = values_of(row, columns)
+        given = serializer.validated_data
         with transaction.atomic():
+            before = self.audited(self.get_object(), given)
             row = serializer.save()
-            changes = difference(before, values_of(row, columns))
+            changes = difference(before, self.audited(row, given))
             if changes:
                 record(Actor.of(self.request), "changed", row, changes)
+
+    def audited(self, row: models.Model, given: Iterable[str]) -> dict[str, Any]:
+        """What the audit row tells of a row: the columns that were given."""
+        return values_of(row, columns_of(row, given))
 
     def perform_destroy(self, instance: models.Model) -> None:
         try:
             with transaction.atomic():
                 record(Actor.of(self.request), "deleted", instance, {})
-                instance.delete()
+                self.remove(instance)
         except models.ProtectedError as error:
             users = ", ".join(sorted({str(row) for row in error.protected_objects}))
             raise Refusal(
                 f"{instance} is still named by {users}: change that first."
             ) from error
 
+    def remove(self, row: Any) -> None:
+        """Delete a row, with what goes with it."""
+        row.delete()
 
-class WholeAudit(GenericAPIView[Any]):
-    """Before AuditedWrites: the audit row has all that the API shows of a row, such as
-    the names of those it tells, which are no columns.
+
+class WholeAudit(AuditedWrites):
+    """The audit row has all that the API shows of a row, such as the names of those it
+    tells, which are no columns.
     """
 
-    def perform_create(self, serializer: serializers.BaseSerializer[Any]) -> None:
-        with transaction.atomic():
-            row = serializer.save()
-            changes = difference({}, self._shown(row))
-            record(Actor.of(self.request), "added", row, changes)
-
-    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
-        with transaction.atomic():
-            before = self._shown(self.get_object())
-            row = serializer.save()
-            changes = difference(before, self._shown(row))
-            if changes:
-                record(Actor.of(self.request), "changed", row, changes)
-        # What was prefetched is of before.
-        serializer.instance = self.get_object()
-
-    def _shown(self, row: models.Model) -> dict[str, Any]:
+    def audited(self, row: models.Model, given: Iterable[str]) -> dict[str, Any]:
         fresh = self.get_queryset().get(pk=row.pk)
         return dict(self.get_serializer(fresh).data)
+
+    def perform_update(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        super().perform_update(serializer)
+        # What was prefetched is of before.
+        serializer.instance = self.get_object()
 
 
 def columns_of(row: models.Model, names: Iterable[str]) -> list[str]:
