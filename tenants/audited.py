@@ -114,6 +114,23 @@ class AuditedModelAdmin(BaseAdmin):
         form_class = self.get_form(request, before, change=before is not None)
         return form_class(request.POST, instance=before)
 
+    def form_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        """What a template of ours needs beside the form; ``object_id`` "" to add."""
+        return {}
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        context = {
+            **(extra_context or {}),
+            **self.form_context(request, object_id or ""),
+        }
+        return super().changeform_view(request, object_id, form_url, context)
+
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:

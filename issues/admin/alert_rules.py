@@ -141,13 +141,6 @@ class AlertRuleAdmin(OffersChannels, AuditedModelAdmin):
         url = reverse("admin:issues_alertrule_preview", args=[rule.pk])
         return format_html('<a class="rm-link" href="{}">Preview</a>', url)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
-        rule = AlertRule.objects.filter(pk=row_id(object_id or "")).first()
-        context = {**(extra_context or {}), "rule": rule}
-        return super().changeform_view(request, object_id, form_url, context)
+    def form_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        rule = AlertRule.objects.filter(pk=row_id(object_id)).first()
+        return {"rule": rule}

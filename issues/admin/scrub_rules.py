@@ -33,20 +33,12 @@ class ScrubRuleAdmin(AuditedModelAdmin):
         page = path("preview/", view, name="tenants_scrubrule_preview")
         return [page, *super().get_urls()]
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
-        context = {
-            **(extra_context or {}),
-            "of": object_id or "",
+    def form_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        return {
+            "of": object_id,
             "event_id": request.GET.get("event", ""),
             "may_try": self._may_try(request),
         }
-        return super().changeform_view(request, object_id, form_url, context)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """What the rule as typed would take out of an event; nothing is saved."""

@@ -129,22 +129,14 @@ class ThresholdAdmin(AuditedModelAdmin):
         }
         return self.own_page(request, "releases/threshold_preview.html", context)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
+    def form_context(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         names = Environment.objects.order_by("name").values_list("name", flat=True)
-        context = {
-            **(extra_context or {}),
+        return {
             "environments": names.distinct(),
             "changes": _changes(object_id) if object_id else [],
-            "of": object_id or "",
+            "of": object_id,
             "may_try": self.has_change_permission(request),
         }
-        return super().changeform_view(request, object_id, form_url, context)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name in PERCENTS:
