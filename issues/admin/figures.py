@@ -9,9 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.html import format_html_join
 
-from issues.admin.rate_chart import HEIGHT, TICKS, WIDTH, Line, RateChart, path_of
+from issues.admin.rate_chart import Line, RateChart, columns_of, path_of, ticks_of
 from issues.incidents.figure_texts import (
     many,
     rate_text,
@@ -181,8 +180,6 @@ def times_chart(found: Figures) -> RateChart:
     known = [value for line in lines.values() for value in line if value is not None]
     peak = max(known, default=0.0)
     name = "Time to mitigate and to acknowledge"
-    step = max(len(found.weeks) // TICKS, 1)
-    count = len(found.weeks)
     return RateChart(
         name=name,
         label=f"{name}, the middle incident of each week, {_time(peak)} most",
@@ -194,30 +191,17 @@ def times_chart(found: Figures) -> RateChart:
             )
         ],
         marks=[],
-        ticks=[
-            (round(100 * i / count, 2), f"{found.weeks[i]:%d %b}")
-            for i in range(0, count, step)
-        ],
-        columns=format_html_join(
-            "",
-            f'<g><title>{{}}</title><rect class="rm-bar-hover" x="{{}}" y="0"'
-            f' width="{{}}" height="{HEIGHT}"/></g>',
-            _says(found),
-        ),
+        ticks=ticks_of(found.weeks, "%d %b"),
+        columns=columns_of(_says(found)),
     )
 
 
-def _says(found: Figures) -> list[tuple[str, str, str]]:
-    """What each week says when it is pointed at, and where it lies."""
-    slot = WIDTH / max(len(found.weeks), 1)
+def _says(found: Figures) -> list[str]:
+    """What each week says when it is pointed at."""
     return [
-        (
-            f"{group.name}: mitigated {spread_text(group.mitigate)}, "
-            f"acknowledged {spread_text(group.acknowledge)}",
-            f"{slot * i:.2f}",
-            f"{slot:.2f}",
-        )
-        for i, group in enumerate(found.by_week)
+        f"{group.name}: mitigated {spread_text(group.mitigate)}, "
+        f"acknowledged {spread_text(group.acknowledge)}"
+        for group in found.by_week
     ]
 
 

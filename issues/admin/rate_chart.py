@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -76,7 +76,7 @@ def rate_chart(name: str, health: Health, deploys: Sequence[Deploy]) -> RateChar
             )
         ],
         marks=_marks(deploys, health, times),
-        ticks=_ticks(times),
+        ticks=ticks_of(times, "%H:%M" if len(times) <= 48 else "%d %b"),
         columns=_columns(times, sides, values, deploys, unit),
     )
 
@@ -121,8 +121,8 @@ def _marks(
     ]
 
 
-def _ticks(times: Sequence[datetime]) -> list[tuple[float, str]]:
-    style = "%H:%M" if len(times) <= 48 else "%d %b"
+def ticks_of(times: Sequence[date], style: str) -> list[tuple[float, str]]:
+    """Where times are written below a chart, in percent, and how."""
     step = max(len(times) // TICKS, 1)
     return [
         (round(100 * i / len(times), 2), f"{times[i]:{style}}")
@@ -138,20 +138,25 @@ def _columns(
     unit: str | None,
 ) -> SafeString:
     """What each hour says when it is pointed at."""
-    slot = WIDTH / max(len(times), 1)
     shipped: dict[datetime, list[str]] = {}
     for deploy in deploys:
         hour = deploy.started_at.replace(minute=0, second=0, microsecond=0)
         shipped.setdefault(hour, []).append(deploy.release.version)
-    rows = []
+    says = []
     for i, time in enumerate(times):
         told = [
             f"{side.release.version} {_text(line[i], unit)}"
             for side, line in zip(sides, values, strict=True)
         ]
         told += [f"{version} deployed" for version in shipped.get(time, [])]
-        says = f"{time:%d %b %H:00} UTC: {', '.join(told)}"
-        rows.append((says, f"{slot * i:.2f}", f"{slot:.2f}"))
+        says.append(f"{time:%d %b %H:00} UTC: {', '.join(told)}")
+    return columns_of(says)
+
+
+def columns_of(says: Sequence[str]) -> SafeString:
+    """A column over each slot of a chart, which says something when pointed at."""
+    slot = WIDTH / max(len(says), 1)
+    rows = [(text, f"{slot * i:.2f}", f"{slot:.2f}") for i, text in enumerate(says)]
     column = (
         f'<g><title>{{}}</title><rect class="rm-bar-hover" x="{{}}" y="0" width="{{}}"'
         f' height="{HEIGHT}"/></g>'

@@ -24,6 +24,7 @@ from issues.alerts.happenings import (
     past_activities,
 )
 from issues.alerts.standing import STANDING, judged, repeat_of
+from issues.incidents.figure_texts import many
 from issues.models import AlertRule
 
 When = AlertRule.When
@@ -86,9 +87,7 @@ class Preview:
 
     @property
     def sentence(self) -> str:
-        messages = len(self.messages)
-        told = f"{self.causes:,} cause{'' if self.causes == 1 else 's'}, "
-        told += f"{messages:,} message{'' if messages == 1 else 's'}"
+        told = f"{many(self.causes, 'cause')}, {many(len(self.messages), 'message')}"
         if self.again:
             told += f"; {self.again:,} not told again within the interval"
         return f"{told}. {sentence(self.rule)}"

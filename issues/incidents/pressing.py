@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from issues import workflow
 from issues.incidents import steps
+from issues.incidents.figure_texts import many
 from issues.incidents.telling import order_url, url_of
 from issues.models import Incident, Issue
 from releases.models import Rollback
@@ -143,8 +144,7 @@ def _archive(pressed: Pressed) -> Reply:
     until = now + timedelta(hours=int(hours))
     comment = f"From incident {incident}."
     workflow.archive(issues, pressed.actor, until=until, comment=comment)
-    what = "1 issue" if len(issues) == 1 else f"{len(issues)} issues"
-    text = f"Archived {what} until {until:%Y-%m-%d %H:%M} UTC."
+    text = f"Archived {many(len(issues), 'issue')} until {until:%Y-%m-%d %H:%M} UTC."
     steps.add_note(incident, pressed.actor, now, text)
     return Reply(text)
 

@@ -1,7 +1,7 @@
 """The post-incident summary, as plain text, from what is stored of an incident."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from django.db.models import Count, F, Sum
 from issues.incidents import reports
 from issues.incidents.clock import Reading
 from issues.incidents.figure_texts import many
-from issues.incidents.telling import minutes_text
+from issues.incidents.telling import minutes_text, said
 from issues.incidents.timeline import reading
 from issues.models import Incident, IncidentEntry, IssueMinute, IssueTenant
 from releases.models import Watch
@@ -24,18 +24,19 @@ MINUTES_KEPT = timedelta(hours=47)
 
 def text_of(incident: Incident, now: datetime) -> str:
     """What happened, when, who was hit, by what, who did what, and who was told."""
-    parts: list[tuple[str, Callable[[Incident, datetime], Iterator[str]]]] = [
-        ("What happened", _happened),
-        ("When (UTC)", _times),
-        ("Who was hit", _hit),
-        ("Issues", _issues),
-        ("Deploy and rollback", _deploy),
-        ("Who did what", _done),
-        ("What was sent", _sent),
+    clock = reading(incident, now)
+    parts = [
+        ("What happened", _happened(incident)),
+        ("When (UTC)", _times(incident, clock)),
+        ("Who was hit", _hit(incident, clock, now)),
+        ("Issues", _issues(incident)),
+        ("Deploy and rollback", _deploy(incident)),
+        ("Who did what", _done(incident)),
+        ("What was sent", _sent(incident)),
     ]
     told = [f"{incident} ({_place(incident)})"]
     for heading, lines in parts:
-        found = list(lines(incident, now))
+        found = list(lines)
         if found:
             told += ["", heading, *found]
     return "\n".join(told)
@@ -48,17 +49,15 @@ def _place(incident: Incident) -> str:
     return ", ".join([*place, *filter(None, [incident.environment])])
 
 
-def _happened(incident: Incident, now: datetime) -> Iterator[str]:
-    first = incident.entries.filter(kind=Kind.DETECTED).first()
+def _happened(incident: Incident) -> Iterator[str]:
     by = f"{incident.opened_by}, {incident.get_source_display()}"
-    yield (first.text if first else "") or f"Opened by {by}; nothing was said."
+    yield said(incident) or f"Opened by {by}; nothing was said."
     last = incident.entries.filter(kind=Kind.RESOLVED).last()
     if last and last.text:
         yield f"How it ended: {last.text}"
 
 
-def _times(incident: Incident, now: datetime) -> Iterator[str]:
-    clock = reading(incident, now)
+def _times(incident: Incident, clock: Reading) -> Iterator[str]:
     after = "after detection"
     yield f"Began: {clock.began:%Y-%m-%d %H:%M:%S}"
     found = minutes_text(clock.detected - clock.began)
@@ -92,8 +91,7 @@ def _target(clock: Reading) -> str:
     return f"Harm was done for {spent}: {over} over the target of {target}."
 
 
-def _hit(incident: Incident, now: datetime) -> Iterator[str]:
-    clock = reading(incident, now)
+def _hit(incident: Incident, clock: Reading, now: datetime) -> Iterator[str]:
     ended = clock.resolved or now
     events = _events_by_tenant(incident, clock.began, ended, now)
     anonymous = events.pop(0, 0)
@@ -110,8 +108,9 @@ def _hit(incident: Incident, now: datetime) -> Iterator[str]:
     yield from _revenue(
         rows.aggregate(Sum("monthly_revenue"), Count("monthly_revenue"))
     )
-    names = {tenant.pk: str(tenant) for tenant in rows.filter(pk__in=_worst(events))}
-    for pk in _worst(events):
+    worst = _worst(events)
+    names = {tenant.pk: str(tenant) for tenant in rows.filter(pk__in=worst)}
+    for pk in worst:
         if pk in names:
             yield f"- {names[pk]}, {many(events[pk], 'event')}"
     if len(events) > TENANTS:
@@ -159,7 +158,7 @@ def _events_by_tenant(
     return Counter(dict(tenants.values_list("tenant_id").annotate(Sum("events"))))
 
 
-def _issues(incident: Incident, now: datetime) -> Iterator[str]:
+def _issues(incident: Incident) -> Iterator[str]:
     links = reports.linked_issues(incident)
     for link in links[:ISSUES]:
         issue = link.issue
@@ -171,7 +170,7 @@ def _issues(incident: Incident, now: datetime) -> Iterator[str]:
         yield f"- and {len(links) - ISSUES:,} more"
 
 
-def _deploy(incident: Incident, now: datetime) -> Iterator[str]:
+def _deploy(incident: Incident) -> Iterator[str]:
     deploy = incident.deploy
     if deploy is None:
         return
@@ -187,7 +186,7 @@ def _deploy(incident: Incident, now: datetime) -> Iterator[str]:
         yield f"Rollback{to}, ordered {_at(rollback.created)} by {by}: {state}."
 
 
-def _done(incident: Incident, now: datetime) -> Iterator[str]:
+def _done(incident: Incident) -> Iterator[str]:
     entries = IncidentEntry.objects.filter(incident=incident).exclude(
         kind__in=[Kind.DETECTED, Kind.ALERTED]
     )
@@ -200,7 +199,7 @@ def _done(incident: Incident, now: datetime) -> Iterator[str]:
         yield f"- and {entries.count() - ENTRIES:,} more"
 
 
-def _sent(incident: Incident, now: datetime) -> Iterator[str]:
+def _sent(incident: Incident) -> Iterator[str]:
     counted = (
         Delivery.objects.filter(subject=incident.subject)
         .exclude(state=Delivery.State.SKIPPED)

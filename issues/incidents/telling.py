@@ -40,7 +40,7 @@ def head_of(incident: Incident, now: datetime) -> Message:
     """The incident as it stands."""
     return Message(
         title=f"{incident.severity.upper()}: {incident.title}",
-        text=_said(incident),
+        text=said(incident),
         severity=incident.severity,
         status=incident.state,
         url=url_of(incident),
@@ -63,7 +63,8 @@ def update_of(incident: Incident, entry: IncidentEntry) -> Message:
     )
 
 
-def _said(incident: Incident) -> str:
+def said(incident: Incident) -> str:
+    """What was said when it was detected."""
     first = incident.entries.filter(kind=Kind.DETECTED).first()
     return first.text if first else ""
 
