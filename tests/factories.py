@@ -51,7 +51,15 @@ from releases.thresholds import settings_of
 from rush_monitor.roles import ensure_roles
 from tenants.audit import Actor
 from tenants.blobs import content_name, stage_blobs
-from tenants.models import ApiToken, DetailRule, Plan, Project, ProjectKey, Tenant
+from tenants.models import (
+    ApiToken,
+    Channel,
+    DetailRule,
+    Plan,
+    Project,
+    ProjectKey,
+    Tenant,
+)
 from tenants.sealing import seal
 from tenants.tokens import issue_token
 from tests.envelopes import sealed
@@ -389,6 +397,11 @@ def make_bundle(
     return ArtifactBundle.objects.create(
         project=project, release=release, **{**defaults, **fields}
     )
+
+
+def make_channel(name: str = "team") -> Channel:
+    url = "https://hooks.example.com/"
+    return Channel.objects.create(name=name, kind="webhook", config={"url": url})
 
 
 def write_blob(folder: str, data: bytes) -> str:

@@ -8,7 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from issues.models import AlertRule
 from tests.admin_pages import client_of
-from tests.issues.alert_rules import make_channel
+from tests.factories import make_channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,14 +7,9 @@ from django.utils import timezone
 
 from issues.models import AlertRule, Issue, IssueActivity
 from tenants.models import Channel, Delivery
-from tests.factories import make_issue
+from tests.factories import make_channel, make_issue
 
 NOW = timezone.now().replace(second=30, microsecond=0)
-
-
-def make_channel(name: str = "team") -> Channel:
-    url = "https://hooks.example.com/"
-    return Channel.objects.create(name=name, kind="webhook", config={"url": url})
 
 
 def make_rule(when: str = "new_issue", **fields: Any) -> AlertRule:

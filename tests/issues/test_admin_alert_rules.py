@@ -10,8 +10,8 @@ from issues.alerts import reacting
 from issues.models import Alert, AlertRule
 from tenants.models import AuditEntry
 from tests.admin_pages import client_of, page
-from tests.factories import make_issue
-from tests.issues.alert_rules import make_channel, make_rule, note_activity
+from tests.factories import make_channel, make_issue
+from tests.issues.alert_rules import make_rule, note_activity
 
 pytestmark = pytest.mark.django_db
 

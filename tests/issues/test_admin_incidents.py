@@ -9,9 +9,16 @@ from pytest_django import DjangoAssertNumQueries
 
 from issues.incidents.by_hand import open_by_hand
 from issues.models import EscalationStep, Incident, IncidentPolicy
-from tenants.models import AuditEntry, Channel
+from tenants.models import AuditEntry
 from tests.admin_pages import buttons, client_of, page, tags_in, told
-from tests.factories import ANNA, make_issue, make_project, make_tenant, make_user
+from tests.factories import (
+    ANNA,
+    make_channel,
+    make_issue,
+    make_project,
+    make_tenant,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +35,6 @@ def burn(minutes_ago: float = 4, **fields: Any) -> Incident:
     fields.setdefault("title", "Checkout fails")
     at = timezone.now() - timedelta(minutes=minutes_ago)
     return open_by_hand(ANNA, at, **fields)[0]
-
-
-def make_channel(name: str = "team") -> Channel:
-    url = "https://hooks.example.com/"
-    return Channel.objects.create(name=name, kind="webhook", config={"url": url})
 
 
 def act(client: Client, incident: Incident, name: str, **fields: Any) -> list[str]:

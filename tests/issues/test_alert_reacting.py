@@ -19,6 +19,7 @@ from issues.models import (
 from releases.models import Rollback, Watch
 from tenants.models import Delivery
 from tests.factories import (
+    make_channel,
     make_check_in,
     make_deploy,
     make_environment,
@@ -34,7 +35,7 @@ from tests.factories import (
     make_user,
     make_watch,
 )
-from tests.issues.alert_rules import NOW, make_channel, make_rule, note_activity, told
+from tests.issues.alert_rules import NOW, make_rule, note_activity, told
 
 pytestmark = pytest.mark.django_db
 

@@ -9,6 +9,7 @@ from issues.alerts import reacting
 from issues.models import AlertRule
 from tenants.models import AuditEntry
 from tests.factories import (
+    make_channel,
     make_issue,
     make_plan,
     make_project,
@@ -16,7 +17,7 @@ from tests.factories import (
     role_client,
     token_client,
 )
-from tests.issues.alert_rules import make_channel, make_rule, note_activity
+from tests.issues.alert_rules import make_rule, note_activity
 
 pytestmark = pytest.mark.django_db
 

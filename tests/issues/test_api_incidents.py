@@ -8,9 +8,10 @@ from rest_framework.test import APIClient
 
 from issues.incidents.by_hand import open_by_hand
 from issues.models import Incident
-from tenants.models import AuditEntry, Channel
+from tenants.models import AuditEntry
 from tests.factories import (
     ANNA,
+    make_channel,
     make_issue,
     make_project,
     make_user,
@@ -33,11 +34,6 @@ def burn(minutes_ago: float = 4, **fields: Any) -> Incident:
     fields.setdefault("title", "Checkout fails")
     at = timezone.now() - timedelta(minutes=minutes_ago)
     return open_by_hand(ANNA, at, **fields)[0]
-
-
-def make_channel(name: str = "team") -> Channel:
-    url = "https://hooks.example.com/"
-    return Channel.objects.create(name=name, kind="webhook", config={"url": url})
 
 
 def ids(response: Any) -> list[int]:

@@ -23,11 +23,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def key() -> ProjectKey:
-    return make_key()
-
-
 def outcome(key: ProjectKey, reason: str, quantity: int, minutes: int = 1) -> None:
     Outcome.objects.create(
         project_id=key.project_id,

@@ -1,6 +1,5 @@
 """Attachments in batches: with their event or not at all, once, within the bounds."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,24 +15,11 @@ from issues.models import Attachment, Event, Outcome
 from releases import health
 from tenants.models import Blob, InboundFilters, ProjectKey
 from tests.envelopes import envelope, event, item, put
-from tests.factories import make_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EVENT_ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 DUMP = bytes(range(256)) * 8
-
-
-@pytest.fixture
-def key() -> ProjectKey:
-    return make_key()
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def attachment(data: bytes = DUMP, name: str = "dump.bin", **header: Any) -> bytes:

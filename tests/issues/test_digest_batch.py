@@ -1,6 +1,5 @@
 """Batches on the real database: exactly once, halves, dead letters, dead processes."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -47,13 +46,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def key() -> ProjectKey:
     project = Project.objects.create(name="Shop", slug="shop")
     return ProjectKey.objects.create(project=project)
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def drain(digest: Digest) -> BatchResult:

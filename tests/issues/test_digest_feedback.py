@@ -1,6 +1,5 @@
 """Feedback in batches: kept once, linked to its event's issue, scrubbed, counted."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,18 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EVENT_ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 OTHER = "1ec79c33ec9942ab8353589fcb2e04dc"
-
-
-@pytest.fixture
-def key() -> ProjectKey:
-    return make_key()
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def written(

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -30,13 +30,6 @@ GOOGLEBOT = {"headers": {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"
 def key() -> ProjectKey:
     project = Project.objects.create(name="Shop", slug="shop")
     return ProjectKey.objects.create(project=project)
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def drain(digest: Digest) -> None:

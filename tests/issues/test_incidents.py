@@ -23,6 +23,7 @@ from tenants.audit import SYSTEM
 from tenants.models import AuditEntry, Channel, Delivery
 from tests.factories import (
     ANNA,
+    make_channel,
     make_deploy,
     make_issue,
     make_project,
@@ -39,11 +40,6 @@ NOW = timezone.now().replace(second=30, microsecond=0)
 
 def later(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
-
-
-def make_channel(name: str = "team") -> Channel:
-    url = "https://hooks.example.com/"
-    return Channel.objects.create(name=name, kind="webhook", config={"url": url})
 
 
 def burn(*issues: Issue, cause: str = "hand:1", **fields: Any) -> Incident:

@@ -3,7 +3,6 @@
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from tenants.models import Plan, ProjectKey
 from tests.envelopes import envelope, event, frame, item, put, put_event
 from tests.factories import (
     make_detail_rule,
-    make_key,
     make_plan,
     make_project,
     make_release,
@@ -34,18 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
 # Both minutes lie in a day that has a partition.
 NOON = timezone.now().replace(hour=12, minute=0, second=5, microsecond=0)
-
-
-@pytest.fixture
-def key() -> ProjectKey:
-    return make_key()
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def drain(digest: Digest) -> None:

@@ -1,6 +1,5 @@
 """Check-ins in batches on the real database: runs, limits, issues, exactly once."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,7 +23,6 @@ from issues.schedules import Schedule
 from releases import health
 from tenants.models import ProjectKey
 from tests.envelopes import envelope, item, put
-from tests.factories import make_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,18 +30,6 @@ NOW = timezone.now().replace(microsecond=0)
 ID = "76cb0d259eb74f008a18c950e15aee15"
 HOURLY: dict[str, Any] = {"schedule": {"type": "interval", "value": 1, "unit": "hour"}}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-@pytest.fixture
-def key() -> ProjectKey:
-    return make_key()
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def check_in(

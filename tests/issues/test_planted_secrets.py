@@ -7,7 +7,6 @@ the database holds is searched, before digest and after, and what was logged.
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -30,13 +29,6 @@ from tests.planted import KINDS, Planting, Secret, planted_events
 AGENT = "shpat_agent0a1b2c3d"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 @pytest.fixture(autouse=True)

@@ -53,13 +53,6 @@ def key() -> ProjectKey:
 
 
 @pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
-
-
-@pytest.fixture
 def maps() -> Iterator[SourceMaps]:
     maps = SourceMaps(64 << 20)
     yield maps

@@ -1,6 +1,5 @@
 """Which events wait for a source map, within bounds."""
 
-from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -29,13 +28,6 @@ def key() -> ProjectKey:
     key = make_key()
     make_bundle(key.project)
     return key
-
-
-@pytest.fixture
-def digest() -> Iterator[Digest]:
-    digest = Digest(500)
-    yield digest
-    digest.close()
 
 
 def put_fault(key: ProjectKey, name: str = "timeline", **fields: object) -> None:
