@@ -37,7 +37,7 @@ def threads(pid: int) -> int:
     return int(fields[17]) if fields else 0
 
 
-def pss_bytes(pids: Iterable[int]) -> int:
+def pss_bytes(pids: Iterable[int], kind: str = "Pss") -> int:
     """Memory, with each shared page split among those who share it."""
     total = 0
     for pid in pids:
@@ -48,7 +48,7 @@ def pss_bytes(pids: Iterable[int]) -> int:
         total += sum(
             int(line.split()[1]) * 1024
             for line in text.splitlines()
-            if line.startswith("Pss:")
+            if line.startswith(f"{kind}:")
         )
     return total
 

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
@@ -55,10 +55,17 @@ class Cpu:
         return {name: machine.cpu_seconds(pids) for name, pids in groups.items()}
 
 
-def memory(system: System) -> dict[str, int]:
-    """Proportional set size in bytes by service."""
+def memory(system: System, meters: Collection[int]) -> dict[str, int]:
+    """Proportional set size in bytes by service.
+
+    Of PostgreSQL's processes that serve the ``meters`` only the shared buffers count.
+    """
     groups = process_groups(system)
-    return {name: machine.pss_bytes(pids) for name, pids in groups.items()}
+    return {
+        name: machine.pss_bytes(pid for pid in pids if pid not in meters)
+        + machine.pss_bytes((pid for pid in pids if pid in meters), "Pss_Shmem")
+        for name, pids in groups.items()
+    }
 
 
 def table_sizes(connection: Connection) -> dict[str, int]:
@@ -162,6 +169,7 @@ class Watch:
         self._cpu = Cpu(system)
         self._stack = contextlib.ExitStack()
         self._memories: list[dict[str, int]] = []
+        self._own: set[int] = set()  # PostgreSQL's processes that serve the meters
         self.connection = self._connect()
         self.server = self._version()
         self.progress = Progress(self._connect())
@@ -171,7 +179,9 @@ class Watch:
         self.wal = 0
 
     def _connect(self) -> Connection:
-        return self._stack.enter_context(self._system.connect())
+        connection = self._stack.enter_context(self._system.connect())
+        self._own.add(connection.info.backend_pid)
+        return connection
 
     def _version(self) -> str:
         return str(self.connection.info.parameter_status("server_version"))
@@ -197,7 +207,7 @@ class Watch:
         return self
 
     def _look_at_memory(self) -> None:
-        self._memories.append(memory(self._system))
+        self._memories.append(memory(self._system, self._own))
 
     def __exit__(self, *_: object) -> None:
         self._looking.close()

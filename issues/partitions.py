@@ -8,10 +8,16 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 DAYS_AHEAD = 14
 PARTITION = re.compile(r"issues_event_(\d{8})\Z")
 
+TARGET = 25
+COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
 MAKE_SAMPLES = """
 CREATE TABLE IF NOT EXISTS issues_event_samples
     (LIKE issues_event INCLUDING STORAGE INCLUDING INDEXES)
@@ -75,6 +81,20 @@ def create(day: date) -> None:
             f"CREATE TABLE IF NOT EXISTS {name_of(day)} PARTITION OF issues_event"
             f" FOR VALUES FROM ('{day} 00:00+00') TO ('{day + timedelta(1)} 00:00+00')"
         )
+        _sample_less(cursor, name_of(day))
+
+
+def _sample_less(cursor: CursorWrapper, table: str) -> None:
+    """Let ANALYZE read 300 × TARGET rows, which it holds in memory with their bodies.
+
+    PostgreSQL's own target of 100 takes 45 MB for each look at a day of 2 kB bodies.
+    """
+    cursor.execute(COLUMNS, [table])
+    changes = ", ".join(
+        f'ALTER COLUMN "{name}" SET STATISTICS {TARGET}'
+        for (name,) in cursor.fetchall()
+    )
+    cursor.execute(f"ALTER TABLE {table} {changes}")
 
 
 def ensure_ahead(today: date) -> list[date]:

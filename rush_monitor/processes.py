@@ -8,6 +8,7 @@ Where forking is not safe (macOS) each runs as ``manage.py process <name>``.
 import contextlib
 import gc
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable
@@ -22,13 +23,22 @@ from django.urls import get_resolver
 from rush_monitor.celery import app
 from rush_monitor.first_run import prepare_database, welcome
 from rush_monitor.serve import serve
+from rush_monitor.spawn import allocate_sparingly
 
 # Imported late by those who use them; loaded early, all share them.
 SHARED = (
+    "anyio._backends._asyncio",
     "celery.apps.beat",
     "celery.apps.worker",
+    "celery.app.events",
     "celery.concurrency.prefork",
     "celery.concurrency.thread",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.control",
+    "celery.worker.loops",
+    "celery.worker.strategy",
+    "cffi.cparser",
     "django.core.wsgi",
     "issues.ingest.endpoint",
     "rush_monitor.upstream",
@@ -38,18 +48,26 @@ SHARED = (
 PAGES_NICE, WORK_NICE = 5, 10
 AUTOGROUP = Path("/proc/self/autogroup")
 
+SKIP_CHECKS = "CELERY_SKIP_CHECKS"  # read by Celery
+
 # Without these, workers talk to each other through the broker; ours have no need.
-ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+ALONE = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
 
 
 def load_shared() -> None:
     """Load what all processes use, and keep the garbage collector from touching it."""
+    allocate_sparingly()
     for module in SHARED:
         import_module(module)
-    app.loader.import_default_modules()
+    for middleware in settings.MIDDLEWARE:
+        import_module(middleware.rpartition(".")[0])
+    os.environ.pop(SKIP_CHECKS, None)
+    app.loader.import_default_modules()  # runs Django's checks
     app.finalize()
     app.connection_for_write().get_transport_cls()  # imports the broker's client
     get_resolver().url_patterns  # noqa: B018  (imports every view)
+    # Checks look at every model and view, and a fork must copy what it looks at.
+    os.environ[SKIP_CHECKS] = "1"
     gc.collect()
     gc.freeze()
 
@@ -78,21 +96,29 @@ def django(fd: int) -> None:
 
 def digest(_fd: int) -> None:
     # Two overlap: one computes while the other waits for PostgreSQL.
-    number = f"--concurrency={settings.DIGEST_PROCESSES}"
-    _work("digest", "--queues=digest", "--pool=prefork", number)
+    _work("digest", pool="prefork", threads_or_processes=settings.DIGEST_PROCESSES)
 
 
 def worker(_fd: int) -> None:
     # Threads: deliveries wait for strangers, and no pool process is needed.
-    _work("worker", "--queues=watch,notify,upkeep", "--pool=threads", "--concurrency=3")
+    _work("watch", "notify", "upkeep", pool="threads", threads_or_processes=3)
 
 
-def _work(name: str, *options: str) -> None:
+def _work(*queues: str, pool: str, threads_or_processes: int) -> None:
     give_way(WORK_NICE)
     # Our tasks carry no pickles, which is what makes a worker of root dangerous.
     warnings.filterwarnings("ignore", message=".*superuser privileges")
-    node = f"--hostname={name}-{os.getpid()}@%h"
-    app.worker_main(["--quiet", "worker", node, *ALONE, *options])
+    # Not by Celery's command line, which would load a terminal's whole toolkit.
+    running = app.Worker(
+        hostname=f"{queues[0]}-{os.getpid()}@{socket.gethostname()}",
+        queues=queues,
+        pool_cls=pool,
+        concurrency=threads_or_processes,
+        quiet=True,
+        **ALONE,
+    )
+    running.start()
+    sys.exit(running.exitcode)
 
 
 def beat(_fd: int) -> None:

@@ -46,6 +46,17 @@ def test_an_event_of_a_day_without_partition_fails_loudly() -> None:
         store(1, date(2019, 1, 1))
 
 
+def test_analyze_holds_few_rows_of_a_day_in_memory() -> None:
+    partitions.create(OLD)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT attstattarget FROM pg_attribute WHERE attnum > 0"
+            " AND attrelid = %s::regclass",
+            [partitions.name_of(OLD)],
+        )
+        assert cursor.fetchall() == [(partitions.TARGET,)]
+
+
 def test_first_newest_and_one_per_release_stay_as_samples() -> None:
     partitions.create(OLD)
     first = store(1)
