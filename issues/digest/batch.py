@@ -157,6 +157,9 @@ class Digest:
         used = self.maps.to_touch()
         if used:
             artifacts.touch(used, now)
+        unfetched = self.maps.unfetched()
+        if unfetched:
+            artifacts.look_again(unfetched)
         claim.forget_in_batch(run_id)
         result = BatchResult(
             len(rows),

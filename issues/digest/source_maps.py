@@ -51,12 +51,13 @@ class SourceMaps:
         self._places: BoundedCache[PlaceKey, Place | Unmapped] = BoundedCache(
             cache_bytes // PLACES_SHARE
         )
-        self._failed: BoundedCache[str, tuple[str, float]] = BoundedCache(
+        self._failed: BoundedCache[str, tuple[Unmapped, float]] = BoundedCache(
             FAILED_REMEMBERED
         )
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         self._touched: dict[int, float] = {}
         self._to_touch: set[int] = set()
+        self._unfetched: set[int] = set()
 
     def has_uploads(self, project_id: int) -> bool:
         """Whether there is anything to look into; as of some seconds ago."""
@@ -97,6 +98,12 @@ class SourceMaps:
         self._to_touch.clear()
         return told
 
+    def unfetched(self) -> list[int]:
+        """Bundles whose files the storage did not give since the last call."""
+        ids = sorted(self._unfetched)
+        self._unfetched.clear()
+        return ids
+
     def close(self) -> None:
         """End the reading process; another is started when it is needed."""
         self._loaded.clear()
@@ -115,16 +122,16 @@ class SourceMaps:
     def _ask(
         self, files: MapFiles, keys: Sequence[PlaceKey]
     ) -> dict[PlaceKey, Place | Unmapped] | Unmapped:
-        reason = self._cannot_load(files)
-        if reason:
-            return Unmapped(reason)
+        failed = self._cannot_load(files)
+        if failed:
+            return failed
         try:
             told = self._reader.look(keys)
         except MapReaderDied:
             self._loaded.clear()
-            reason = "Looking into the source map took too long."
-            self._failed.put(files.key, (reason, self._now() + BROKEN_SECONDS))
-            return Unmapped(reason)
+            failed = Unmapped("Looking into the source map took too long.")
+            self._failed.put(files.key, (failed, self._now() + BROKEN_SECONDS))
+            return failed
         answers: dict[PlaceKey, Place | Unmapped] = {}
         for key, place in zip(keys, told, strict=True):
             answers[key] = place or Unmapped(
@@ -133,25 +140,35 @@ class SourceMaps:
             self._places.put(key, answers[key], _size(answers[key]))
         return answers
 
-    def _cannot_load(self, files: MapFiles) -> str:
-        """Why a map is not loaded; "" when it is."""
+    def _cannot_load(self, files: MapFiles) -> Unmapped | None:
+        """Why a map is not loaded; None when it is."""
         if self._loaded.get(files.key):
-            return ""
-        failed = self._failed.get(files.key)
-        if failed and self._now() < failed[1]:
-            return failed[0]
-        seconds = BROKEN_SECONDS
+            return None
+        known = self._failed.get(files.key)
+        if known and self._now() < known[1]:
+            failed: Unmapped | None = known[0]
+        else:
+            failed = self._try_to_load(files)
+        if failed and failed.awaited:
+            self._unfetched.update(files.bundle_ids)
+        return failed
+
+    def _try_to_load(self, files: MapFiles) -> Unmapped | None:
         try:
             reason = self._load(files)
         except DatabaseError:
             raise
         except Exception as error:  # each storage raises its own kinds
             logger.warning("source map %s is not fetched: %r", files.source_map, error)
-            seconds = RETRY_SECONDS
             reason = f"The source map cannot be fetched now ({type(error).__name__})."
-        if reason:
-            self._failed.put(files.key, (reason, self._now() + seconds))
-        return reason
+            failed = Unmapped(reason, awaited=True)
+            self._failed.put(files.key, (failed, self._now() + RETRY_SECONDS))
+            return failed
+        if not reason:
+            return None
+        failed = Unmapped(reason)
+        self._failed.put(files.key, (failed, self._now() + BROKEN_SECONDS))
+        return failed
 
     def _load(self, files: MapFiles) -> str:
         source_map = read_blob(files.source_map or "")

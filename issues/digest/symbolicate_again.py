@@ -49,12 +49,18 @@ ATTEMPTS = 3
 def catch_up(maps: SourceMaps, now: datetime, seconds: float) -> tuple[int, bool]:
     """Look again at what waited for the bundles that are due, for about ``seconds``.
 
-    Returns how many events were looked at, and whether all is done.
+    Returns how many events were looked at, and False when time ran out. What the
+    storage does not give now is looked at in the next call.
     """
     second_look, deadline = SecondLook(maps, now), monotonic() + seconds
     due = ArtifactBundle.objects.filter(events_due=True)
     for bundle in due.select_related("release").order_by("pk"):
-        if not second_look.at_what_waited(bundle, deadline):
+        try:
+            done = second_look.at_what_waited(bundle, deadline)
+        except Unfetched as error:
+            logger.warning("events go on waiting for bundle %s: %s", bundle.pk, error)
+            continue
+        if not done:
             return second_look.events, False
         # A bundle that was changed since has its own time.
         settled = due.filter(pk=bundle.pk, state_since__lte=now - SETTLED)
@@ -64,6 +70,10 @@ def catch_up(maps: SourceMaps, now: datetime, seconds: float) -> tuple[int, bool
         with transaction.atomic():
             artifacts.touch(used, now)
     return second_look.events, True
+
+
+class Unfetched(Exception):
+    """The storage does not give the map now: what waits for it is left as it is."""
 
 
 class SecondLook:
@@ -90,7 +100,10 @@ class SecondLook:
         return True
 
     def _look(self, rows: QuerySet[WaitingEvent]) -> None:
-        """Symbolicate the event of these rows; what cannot be is logged, and left."""
+        """Symbolicate the event of these rows; what cannot be is logged, and left.
+
+        Raises Unfetched while the storage does not give its map.
+        """
         for _ in range(ATTEMPTS):
             try:
                 with transaction.atomic():
@@ -98,7 +111,7 @@ class SecondLook:
                 return
             except TakenMeanwhile:
                 continue
-            except DatabaseError:
+            except (DatabaseError, Unfetched):
                 raise
             except Exception:
                 logger.exception("an event is not symbolicated again: %s", rows.first())
@@ -126,6 +139,9 @@ class SecondLook:
         normal = stored_event(event, rules.tenant_tags)
         before = group(normal, rules.fingerprint_rules, rules.grouping_version)
         awaited = symbolicate(normal, event.project_id, self._maps)
+        unfetched = self._maps.unfetched()
+        if unfetched:
+            raise Unfetched(f"the storage does not give files of bundles {unfetched}")
         after = group(normal, rules.fingerprint_rules, rules.grouping_version)
         adopt(event, before, after, self._now)
         cut_again(normal.body, event.level)

@@ -9,8 +9,16 @@ from releases.artifacts.lookup import (
     MapFiles,
     find_by_debug_id,
     find_by_url,
+    look_again,
     touch,
 )
 from tenants.blobs import read_blob
 
-__all__ = ["MapFiles", "find_by_debug_id", "find_by_url", "read_blob", "touch"]
+__all__ = [
+    "MapFiles",
+    "find_by_debug_id",
+    "find_by_url",
+    "look_again",
+    "read_blob",
+    "touch",
+]

@@ -108,6 +108,17 @@ def touch(bundle_ids: Collection[int], now: datetime) -> None:
         ArtifactBundle.objects.filter(pk__in=ids).update(last_used=now)
 
 
+def look_again(bundle_ids: Collection[int]) -> None:
+    """Note that events wait for what the storage does not give now.
+
+    For a caller in a transaction.
+    """
+    idle = ArtifactBundle.objects.filter(pk__in=bundle_ids, events_due=False)
+    ids = list(idle.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if ids:
+        ArtifactBundle.objects.filter(pk__in=ids).update(events_due=True)
+
+
 def _map_of(script: Artifact) -> Artifact | None:
     """The map that a script names, in its own bundle or else in its release."""
     names = url_names(script.source_map_url)

@@ -6,17 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.core.files.storage import storages
 from django.db import DatabaseError
 from django.utils import timezone
 
 from issues import merging, workflow
 from issues.bodies import pack
+from issues.digest import source_maps as source_maps_module
 from issues.digest import symbolicate_again
 from issues.digest.batch import Digest
 from issues.digest.late_fingerprints import Standing, may_merge
 from issues.digest.source_maps import SourceMaps
 from issues.digest.symbolicate import NO_UPLOADS
-from issues.digest.symbolicate_again import catch_up, stored_event
+from issues.digest.symbolicate_again import SETTLED, catch_up, stored_event
 from issues.grouping import group
 from issues.models import (
     Event,
@@ -29,7 +31,7 @@ from issues.models import (
     WaitingEvent,
 )
 from issues.normal_event import NormalEvent
-from releases.models import ArtifactBundle, ReleaseMinute
+from releases.models import ArtifactBundle, ReleaseMinute, StoredFile
 from tenants.models import ProjectKey
 from tests import source_maps
 from tests.envelopes import put_event
@@ -114,6 +116,53 @@ def test_an_event_gets_it_by_debug_id(
     upload(key.project, source_maps.page(), events_due=True)
     assert again(maps) == 1
     assert crash_frame(Event.objects.get())["filename"] == "../../src/timeline.js"
+
+
+def test_an_event_gets_it_when_the_storage_is_back(
+    key: ProjectKey,
+    digest: Digest,
+    maps: SourceMaps,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = upload_build(key, events_due=False)
+    with monkeypatch.context() as away:
+        away.setattr(source_maps_module, "read_blob", fails)
+        put_fault(key)
+        digest.batch()
+        told = crash_frame(Event.objects.get())["_rush"]["unmapped"]
+        assert told == "The source map cannot be fetched now (ConnectionError)."
+        assert catch_up(maps, timezone.now(), 60) == (0, True)
+        assert WaitingEvent.objects.exists()
+        bundle.refresh_from_db()
+        assert bundle.events_due
+    fresh = SourceMaps(64 << 20)
+    assert catch_up(fresh, timezone.now() + SETTLED, 60) == (1, True)
+    fresh.close()
+    assert crash_frame(Event.objects.get())["context_line"]
+    assert not WaitingEvent.objects.exists()
+    bundle.refresh_from_db()
+    assert not bundle.events_due
+
+
+def test_a_bundle_that_the_storage_lost_does_not_hold_up_others(
+    key: ProjectKey,
+    digest: Digest,
+    maps: SourceMaps,
+) -> None:
+    put_fault(key, build=0)
+    put_fault(key, build=1)
+    digest.batch()
+    upload_build(key, 0)
+    upload_build(key, 1)
+    lost = StoredFile.objects.filter(artifacts__bundle__release__version="page@1")
+    for name in lost.values_list("name", flat=True):
+        storages["blobs"].delete(name)
+    assert catch_up(maps, timezone.now(), 60) == (1, True)
+    assert WaitingEvent.objects.exists()
+
+
+def fails(name: str) -> bytes:
+    raise ConnectionError(name)
 
 
 def test_the_first_upload_of_a_project_helps_what_came_before(
