@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from issues.models import Issue
+from tenants.admin_links import admin_link
 
 
 @dataclass(slots=True)
@@ -29,11 +28,6 @@ class Found:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def page_of(model: str, pk: int) -> str:
-    """The admin's page of a row, such as of ``issues/issue``."""
-    return f"{settings.BASE_URL}/admin/{model}/{pk}/"
-
-
 def of_issue(
     issue: Issue, at: datetime, cause: str, what: str, text: str, **data: Any
 ) -> Found:
@@ -44,7 +38,7 @@ def of_issue(
         cause=cause,
         title=f"{what}: {issue.title} ({issue.short_id})",
         text=text,
-        url=page_of("issues/issue", issue.pk),
+        url=admin_link(f"issues/issue/{issue.pk}"),
         issue_id=issue.pk,
         project_id=issue.project_id,
         data=data,

@@ -11,7 +11,7 @@ from django.db import connection
 from issues.alerts.asking import asked_of
 from issues.alerts.conditions import Asked, Facts, applies, overstayed
 from issues.alerts.facts import facts_of
-from issues.alerts.found import Found, of_issue, page_of
+from issues.alerts.found import Found, of_issue
 from issues.models import (
     AlertRule,
     CheckInStatus,
@@ -19,6 +19,7 @@ from issues.models import (
     IssueActivity,
 )
 from releases.models import Deploy, Rollback, Watch
+from tenants.admin_links import admin_link
 
 When = AlertRule.When
 Kind = IssueActivity.Kind
@@ -186,7 +187,7 @@ def _of_deploy(
         cause=cause,
         title=title,
         text=text,
-        url=page_of("releases/deploy", deploy.pk),
+        url=admin_link(f"releases/deploy/{deploy.pk}"),
         project_id=deploy.project_id,
         incident_cause=f"deploy:{deploy.pk}",
         data={"deploy": deploy.pk, "environment": deploy.environment.name},
@@ -218,7 +219,7 @@ def _runs(asked: Asked, rows: Iterable[tuple[object, ...]]) -> Iterable[Found]:
             cause=f"monitor:{place}:{run}",
             title=f"{name} in {environment} {word}",
             text=f"At {at:%Y-%m-%d %H:%M} UTC its run {word}.",
-            url=page_of("issues/monitor", monitor),
+            url=admin_link(f"issues/monitor/{monitor}"),
             project_id=project,
             incident_cause=f"monitor:{place}",
             data={"environment": environment},

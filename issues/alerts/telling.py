@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db.models import F, Max
 
 from issues.alerts.asking import manner_of, sentence
@@ -15,6 +13,7 @@ from issues.incidents import steps
 from issues.incidents.steps import Fire
 from issues.models import Alert, AlertRule, Incident, IncidentEntry, IssueStats
 from releases.models import Deploy
+from tenants.admin_links import admin_link
 from tenants.audit import SYSTEM
 from tenants.delivery import enqueue
 from tenants.message import Message
@@ -102,8 +101,7 @@ def message_of(rule: AlertRule, subject: str) -> Message:
 
 def list_of(subject: str) -> str:
     """The page that lists every alert of a message."""
-    query = urlencode({"message": subject})
-    return f"{settings.BASE_URL}/admin/issues/alert/?{query}"
+    return admin_link("issues/alert", message=subject)
 
 
 def _facts(alert: Alert) -> list[tuple[str, str]]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Sum
 
 from issues.incidents.clock import Reading
 from issues.incidents.timeline import reading
 from issues.models import Incident, IncidentEntry, IssueStats
+from tenants.admin_links import admin_link
 from tenants.delivery import enqueue
 from tenants.message import Action, Message
 
@@ -33,7 +33,7 @@ def tell(incident: Incident, entry: IncidentEntry, now: datetime) -> None:
 
 
 def url_of(incident: Incident) -> str:
-    return f"{settings.BASE_URL}/admin/issues/incident/{incident.pk}/"
+    return admin_link(f"issues/incident/{incident.pk}")
 
 
 def head_of(incident: Incident, now: datetime) -> Message:
@@ -139,4 +139,4 @@ def _actions(incident: Incident) -> list[Action]:
 
 def order_url(deploy_id: int) -> str:
     """The page that orders a rollback."""
-    return f"{settings.BASE_URL}/admin/releases/rollback/order/{deploy_id}/"
+    return admin_link(f"releases/rollback/order/{deploy_id}")

@@ -7,16 +7,15 @@ twice. After an outage the newest week is sent late; older ones are not.
 
 import logging
 from datetime import date, datetime, time, timedelta
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 
 from issues.incidents.figure_texts import many, share_text, spread_text
 from issues.incidents.figures import Figures, Group, week_name
 from issues.incidents.measured import WEEK, figures_until, monday_of
 from issues.models import WeeklyReport
+from tenants.admin_links import admin_link
 from tenants.delivery import enqueue
 from tenants.message import Message
 
@@ -95,11 +94,10 @@ def message_of(report: WeeklyReport, found: Figures) -> Message:
     kept = f", {share_text(week.in_target)} within the target"
     told = many(week.incidents, "incident") + (kept if week.in_target.whole else "")
     query = {"project": report.project.slug} if report.project else {}
-    page = f"{settings.BASE_URL}/admin/issues/figures/?{urlencode(query)}"
     return Message(
         title=f"Week {week.name}, {where}: {told}",
         text=f"From Monday {found.weeks[-1]:%d %B %Y} on, beside the week before.",
-        url=page.removesuffix("?"),
+        url=admin_link("issues/figures", **query),
         facts=[
             (label, f"{now}; before: {then}")
             for (label, now), (_, then) in zip(

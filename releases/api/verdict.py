@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 from releases import rush_gate
 from releases.gate import LONGEST_SECONDS, VERDICT_HEADER, wait_seconds
 from releases.models import Action, Deploy, Rollback, Watch
+from tenants.admin_links import admin_link
 
 Verdict = Watch.Verdict
 EXIT_CODES = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.INCONCLUSIVE: 3}
@@ -105,7 +105,7 @@ def verdict_of(deploy: Deploy) -> dict[str, Any]:
         "suspects": watch.suspects,
         "rollback": rollback
         and {"state": rollback.state, "explanation": rollback.explanation},
-        "url": f"{settings.BASE_URL}/admin/releases/deploy/{deploy.pk}/change/",
+        "url": admin_link(f"releases/deploy/{deploy.pk}/change"),
         "exit_code": EXIT_CODES.get(verdict),
     }
 

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.http import urlencode
 
+from tenants.admin_links import admin_link
 from tenants.audit import SYSTEM, record
 from tenants.models import SlackAccount
 from tenants.slack_app.line import Line
@@ -76,12 +75,14 @@ def confirmed_email(told: Any, team: str) -> str:
 
 def unknown(press: Press) -> str:
     """What is said to somebody without an account: how to get one, and from whom."""
-    query = urlencode({"team": press.team, "slack_user": press.slack_user})
+    page = admin_link(
+        "tenants/slackaccount/add", team=press.team, slack_user=press.slack_user
+    )
     owners = ", ".join(_owners()) or "an owner of rush_monitor"
     return (
         f"Nothing was done: rush_monitor does not know whose account you are (Slack "
         f"user {press.slack_user} of {press.team}). Ask {owners} to add you at "
-        f"{settings.BASE_URL}/admin/tenants/slackaccount/add/?{query}"
+        f"{page}"
     )
 
 
