@@ -103,7 +103,7 @@ INSERT INTO issues_issueminute (issue_id, minute, environment_id, release_id, te
     events, unhandled, level, path_weight)
 SELECT issue_id, date_trunc('minute', received), environment_id, release_id, tenant_id,
     count(*), count(*), 40, 1 FROM issues_event
-WHERE received > now() - interval '48 hours' GROUP BY 1, 2, 3, 4, 5
+WHERE received > now() - interval '8 days' GROUP BY 1, 2, 3, 4, 5
 """,
     "hours": """
 INSERT INTO issues_issuehour (issue_id, hour, events)

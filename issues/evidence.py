@@ -59,7 +59,8 @@ GROUP BY 1
 """
 PAUSE = 2  # minutes that an episode may pause
 ENDED = timedelta(minutes=30)
-KEPT = timedelta(hours=48)  # how long issue minutes are
+# Asked once a day; calibration keeps what is found for its 14 days.
+LOOKED_BACK = timedelta(hours=48)
 
 
 def digested_until(now: datetime) -> datetime:
@@ -118,7 +119,7 @@ def longest_episode(project: Project, environment_id: int, now: datetime) -> int
             {
                 "project": project.pk,
                 "environment": environment_id,
-                "since": now - KEPT,
+                "since": now - LOOKED_BACK,
                 "until": now - ENDED,
                 "error": Level.ERROR,
             },

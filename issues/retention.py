@@ -14,9 +14,11 @@ from issues.models import (
     DeadLetter,
     DetailMinute,
     Feedback,
+    IngestLagMinute,
     IssueHour,
     IssueMinute,
     Outcome,
+    ScoreHour,
     SeenEvent,
     WaitingEvent,
 )
@@ -34,11 +36,13 @@ from tenants.models import KeyMinute
 PIECE = 20_000
 # Table, its time column, and how long a row is kept.
 FIXED = [
-    (IssueMinute._meta.db_table, "minute", timedelta(hours=48)),
     (DetailMinute._meta.db_table, "minute", timedelta(hours=48)),
     (SessionState._meta.db_table, "minute", timedelta(hours=48)),
     (KeyMinute._meta.db_table, "minute", timedelta(hours=48)),
     (TrafficMinute._meta.db_table, "minute", timedelta(hours=48)),
+    (IssueMinute._meta.db_table, "minute", IssueMinute.KEPT),
+    (ScoreHour._meta.db_table, "hour", timedelta(days=8)),
+    (IngestLagMinute._meta.db_table, "minute", timedelta(days=8)),
     (ReleaseMinute._meta.db_table, "minute", timedelta(days=15)),
     (TenantMinute._meta.db_table, "minute", timedelta(days=15)),
     (ReleaseNetwork._meta.db_table, "first_seen", timedelta(days=15)),

@@ -82,15 +82,28 @@ FROM (
 ) counted
 WHERE s.issue_id = counted.root
 """
-# Only counters that have not moved since they were read are settled.
+# Only counters that have not moved since they were read are settled. The peaks are
+# looked up first: a conflict would lock, and so write, rows that are to stay. They are
+# written after the stats, whose locks keep two scorings of an issue apart.
 STORE = """
+WITH row AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(events)s::bigint[], %(scores)s::float8[],
+        %(exponents)s::float8[], %(parts)s::text[])
+        AS given (id, events, score, exponent, parts)
+), peak AS (
+    INSERT INTO issues_scorehour AS old (issue_id, hour, score, at)
+    SELECT row.id, %(hour)s, row.score, %(now)s FROM row
+    WHERE row.score > coalesce((SELECT kept.score FROM issues_scorehour kept
+        WHERE kept.issue_id = row.id AND kept.hour = %(hour)s), 0)
+    ON CONFLICT (issue_id, hour) DO UPDATE
+        SET score = excluded.score, at = excluded.at
+        WHERE old.score < excluded.score
+)
 UPDATE issues_issuestats s SET
     score = row.score, exponent = row.exponent, parts = row.parts::jsonb,
-    scored_at = %s,
+    scored_at = %(now)s,
     changed_at = CASE WHEN s.events = row.events THEN NULL ELSE s.changed_at END
-FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::text[])
-    AS row (id, events, score, exponent, parts)
-WHERE s.issue_id = row.id
+FROM row WHERE s.issue_id = row.id
 """
 
 
@@ -209,16 +222,18 @@ def _project_totals(project_id: int, now: datetime) -> tuple[int, int]:
 def _store(
     judged: dict[int, Impact], events_before: dict[int, int], now: datetime
 ) -> None:
+    """The scores that stand now, and the highest of each hour, in one statement."""
     ids = sorted(judged)
     with connection.cursor() as cursor:
         cursor.execute(
             STORE,
-            [
-                now,
-                ids,
-                [events_before[pk] for pk in ids],
-                [judged[pk].score for pk in ids],
-                [judged[pk].exponent for pk in ids],
-                [orjson.dumps(judged[pk].parts).decode() for pk in ids],
-            ],
+            {
+                "now": now,
+                "hour": now.replace(minute=0, second=0, microsecond=0),
+                "ids": ids,
+                "events": [events_before[pk] for pk in ids],
+                "scores": [judged[pk].score for pk in ids],
+                "exponents": [judged[pk].exponent for pk in ids],
+                "parts": [orjson.dumps(judged[pk].parts).decode() for pk in ids],
+            },
         )

@@ -14,7 +14,7 @@ MINUTE, WEEK = timedelta(minutes=1), timedelta(days=7)
 WEEKS = 2
 CRASHED = " + ".join(f"m.{STATE_COUNTS[state]}" for state in sorted(CRASHES))
 SUMS = f"""
-SELECT m.environment_id, m.project_id, e.name, coalesce(r.version, ''), {{minute}},
+SELECT m.environment_id, m.project_id, e.name, {{release}}, {{minute}},
     sum(m.events)::bigint, sum(m.sessions)::bigint, sum({CRASHED})::bigint
 FROM releases_releaseminute m
 JOIN releases_environment e ON e.id = m.environment_id
@@ -23,6 +23,8 @@ WHERE m.minute >= %(start)s AND m.minute < %(end)s
     AND (%(project)s::bigint IS NULL OR m.project_id = %(project)s)
 GROUP BY 1, 2, 3, 4, 5
 """
+# Apart by release only for rules that ask for one: each has its own row of a minute.
+BY_RELEASE, OF_ALL_RELEASES = "coalesce(r.version, '')", "''"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ def _rows(
     asked: Asked, start: datetime, end: datetime, minute: str
 ) -> list[tuple[Place, datetime, int, int, int]]:
     given = {"start": start, "end": end, "project": asked.project_id}
+    release = BY_RELEASE if asked.release else OF_ALL_RELEASES
     with connection.cursor() as cursor:
-        cursor.execute(SUMS.format(minute=minute), given)
+        cursor.execute(SUMS.format(release=release, minute=minute), given)
         rows = cursor.fetchall()
     return [
         (Place(environment, project, name), *numbers)

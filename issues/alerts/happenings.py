@@ -54,7 +54,7 @@ WHERE NOT m.is_muted AND NOT m.is_disabled AND run.status = ANY(%(failed)s)
 ORDER BY run.at, run.id
 """
 RUNS_LIVE, RUNS_PREVIEWED = 1_440, 10_080
-# Activities that a preview reads, the newest.
+# Activities, or moments of issues, that a preview reads, the newest.
 MOST_PAST = 20_000
 
 

@@ -3,9 +3,10 @@
 The same conditions and the same folding judge the past. What is not kept is said.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
 
 from issues.alerts.asking import asked_of, manner_of, sentence
 from issues.alerts.counters import (
@@ -23,7 +24,9 @@ from issues.alerts.happenings import (
     MOST_PAST,
     past_activities,
 )
-from issues.alerts.standing import STANDING, judged, repeat_of
+from issues.alerts.lags import past_lags
+from issues.alerts.past_issues import MOST_ISSUES, past_impact, past_tenants
+from issues.alerts.standing import judged, repeat_of
 from issues.incidents.figure_texts import many
 from issues.models import AlertRule
 
@@ -31,20 +34,21 @@ When = AlertRule.When
 SPAN = timedelta(days=7)
 HOUR = timedelta(hours=1)
 # The newest causes that a preview replays.
-MOST = 20_000
+MOST = MOST_PAST
 
-NEWEST = (
-    "Tags, tenants and levels are those that the issues have now. The newest "
-    f"{MOST_PAST:,} issues are looked at."
-)
+AS_NOW = "Tags, tenants and levels are those that the issues have now."
+NEWEST = f"{AS_NOW} The newest {MOST_PAST:,} issues are looked at."
+WORST = f"The worst {MOST_ISSUES:,} issues are looked at."
 NOT_KEPT = {
     When.NEW_ISSUE: NEWEST,
     When.REGRESSION: NEWEST,
-    When.HIT_LIST: "Tags, tenants and levels are those that the issues have now.",
-    When.IMPACT: "Past scores are not kept: this is what it would tell now.",
-    When.TENANTS: "Who was hit by the minute is kept for 48 hours and is not replayed: "
-    "this is what it would tell now.",
-    When.INGEST_LAG: "Past lags are not kept: this is what it would tell now.",
+    When.HIT_LIST: AS_NOW,
+    When.IMPACT: "By the highest score of each hour, when it was reached; scores are "
+    f"kept since this version was installed. {AS_NOW} {WORST}",
+    When.TENANTS: "By whole minutes, which are kept for 8 days since this version was "
+    f"installed, before that for 48 hours. {AS_NOW} {WORST}",
+    When.INGEST_LAG: "By the longest wait of each minute; waits are kept since this "
+    "version was installed.",
     When.EVENTS: "By whole minutes; the rule itself looks within a minute, too.",
     When.CRASH_FREE: "By whole minutes; the rule itself looks within a minute, too.",
     When.UNUSUAL: "By whole minutes. Minutes are kept for 15 days: the first of these "
@@ -53,7 +57,11 @@ NOT_KEPT = {
     When.VERDICT: "",
     When.ROLLBACK: "",
 }
-NOW_ONLY = (When.IMPACT, When.TENANTS, When.INGEST_LAG)
+PAST: dict[str, Callable[[AlertRule, datetime, datetime], Iterable[Found]]] = {
+    When.IMPACT: past_impact,
+    When.TENANTS: past_tenants,
+    When.INGEST_LAG: past_lags,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +104,23 @@ class Preview:
 def preview(rule: AlertRule, now: datetime) -> Preview:
     """Replay a saved rule, active or not; nothing is written."""
     start = now - SPAN
-    found = sorted(_found(rule, start, now), key=lambda one: one.at)[-MOST:]
+    found = _newest(_found(rule, start, now))
     told, again = first_of_each(found, repeat_of(rule))
-    if rule.when in NOW_ONLY:
-        messages = [Told(now, [one]) for one in told]
-    else:
-        waiting = [Waiting(i, one.at) for i, one in enumerate(told)]
-        messages = [
-            Told(at, [told[i] for i in ids])
-            for at, ids in replay(waiting, manner_of(rule), now)
-        ]
+    waiting = [Waiting(i, one.at) for i, one in enumerate(told)]
+    messages = [
+        Told(at, [told[i] for i in ids])
+        for at, ids in replay(waiting, manner_of(rule), now)
+    ]
     not_kept = NOT_KEPT[When(rule.when)]
     if len(found) == MOST:
         not_kept += f" Only the newest {MOST:,} causes are replayed."
     return Preview(rule, start, messages[::-1], len(told), again, not_kept.strip())
+
+
+def _newest(found: Iterable[Found]) -> list[Found]:
+    """The newest ``MOST``, the oldest of them first; no more of them are held."""
+    newest = nlargest(MOST, found, key=lambda one: one.at)
+    return sorted(newest, key=lambda one: one.at)
 
 
 def first_of_each(found: Iterable[Found], repeat: timedelta) -> tuple[list[Found], int]:
@@ -131,8 +142,8 @@ def _found(rule: AlertRule, start: datetime, now: datetime) -> Iterable[Found]:
         return past_activities(rule, start, now)
     if rule.when in HAPPENINGS:
         return HAPPENINGS[rule.when](rule, start, now)
-    if rule.when in NOW_ONLY:
-        return STANDING[rule.when](rule, now)
+    if rule.when in PAST:
+        return PAST[rule.when](rule, start, now)
     return _past_rates(rule, start, now)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 
 from issues.alerts.happenings import ACTIVITIES, HAPPENINGS, of_activities
+from issues.alerts.lags import keep_lag
 from issues.alerts.noting import note
 from issues.alerts.standing import STANDING
 from issues.alerts.telling import settle
@@ -88,6 +89,11 @@ def tick(now: datetime) -> None:
     except Exception:
         # Digest and the next tick look again; all else must not wait for it.
         logger.exception("alert rules could not look at new issues")
+    try:
+        keep_lag(now)
+    except Exception:
+        # Previews alone read it.
+        logger.exception("the lag of digest could not be kept")
     for rule in active_rules([*STANDING, *HAPPENINGS]):
         try:
             _look(rule, now)

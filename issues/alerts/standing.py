@@ -69,38 +69,42 @@ def impact(rule: AlertRule, now: datetime) -> list[Found]:
         stats__score__gte=threshold, stats__exponent__gt=0
     )
     return [
-        of_issue(
-            issue,
-            now,
-            _stamped(f"issue:{issue.pk}", now),
-            "High impact",
-            impact_reached(issue.stats.score, threshold),
-            score=round(issue.stats.score, 1),
-        )
+        of_score(rule, issue, now, issue.stats.score)
         for issues in _wanted(rule, high)
         for issue in issues
     ]
 
 
+def of_score(rule: AlertRule, issue: Issue, at: datetime, score: float) -> Found:
+    """That an issue's score (0-100) reached the rule's threshold."""
+    cause = _stamped(f"issue:{issue.pk}", at)
+    text = impact_reached(score, rule.threshold or 0.0)
+    return of_issue(issue, at, cause, "High impact", text, score=round(score, 1))
+
+
 def tenants(rule: AlertRule, now: datetime) -> list[Found]:
     """Open issues by the tenants that they hit within the rule's minutes."""
-    threshold, minutes = rule.threshold or 0.0, rule.minutes or 1
-    since = now - minutes * MINUTE
+    threshold = rule.threshold or 0.0
+    since = now - (rule.minutes or 1) * MINUTE
     wide = _not_told_yet(rule, now).filter(
         stats__last_seen__gt=since, stats__tenants__gte=threshold
     )
     found = []
     for issues in _wanted(rule, wide):
         hit = _tenants_hit(issues, since)
-        for issue in issues:
-            text = tenants_reached(hit[issue.pk], threshold, minutes)
-            if text:
-                cause = _stamped(f"issue:{issue.pk}", now)
-                what = "Many tenants"
-                found.append(
-                    of_issue(issue, now, cause, what, text, tenants=hit[issue.pk])
-                )
+        found += [
+            of_tenants(rule, issue, now, hit[issue.pk])
+            for issue in issues
+            if hit[issue.pk] >= threshold
+        ]
     return found
+
+
+def of_tenants(rule: AlertRule, issue: Issue, at: datetime, hit: int) -> Found:
+    """That an issue hit as many tenants as the rule asks for within its minutes."""
+    cause = _stamped(f"issue:{issue.pk}", at)
+    text = tenants_reached(hit, rule.threshold or 0.0, rule.minutes or 1)
+    return of_issue(issue, at, cause, "Many tenants", text, tenants=hit)
 
 
 def _tenants_hit(issues: Sequence[Issue], since: datetime) -> dict[int, int]:
@@ -172,14 +176,23 @@ def _of_place(
 
 def ingest_lag(rule: AlertRule, now: datetime) -> list[Found]:
     """How long the oldest envelope has waited for digest."""
+    return of_lag(rule, now, lag_at(now))
+
+
+def lag_at(now: datetime) -> float:
+    """Seconds that the oldest envelope has waited; 0 when none waits."""
     oldest = InboxEnvelope.objects.order_by("pk").values_list("received").first()
-    seconds = (now - oldest[0]).total_seconds() if oldest else 0.0
+    return (now - oldest[0]).total_seconds() if oldest else 0.0
+
+
+def of_lag(rule: AlertRule, at: datetime, seconds: float) -> list[Found]:
+    """One finding where the lag is over the rule's threshold, else none."""
     text = lag_over(seconds, rule.threshold or 0.0)
     if not text:
         return []
-    cause, title = _stamped("ingest", now), "Events wait for digest"
+    cause, title = _stamped("ingest", at), "Events wait for digest"
     data = {"seconds": round(seconds, 1)}
-    return [Found(now, "ingest", cause, title, text, "", data=data)]
+    return [Found(at, "ingest", cause, title, text, "", data=data)]
 
 
 STANDING: dict[str, Callable[[AlertRule, datetime], list[Found]]] = {

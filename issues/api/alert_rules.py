@@ -101,7 +101,9 @@ class AlertPreviewSerializer(serializers.Serializer[Any]):
     again = serializers.IntegerField(
         help_text="Causes that would not be told again within the interval."
     )
-    not_kept = serializers.CharField(help_text="What cannot be replayed.")
+    not_kept = serializers.CharField(
+        help_text="What cannot be replayed, or only roughly."
+    )
     message_count = serializers.SerializerMethodField()
     messages = serializers.SerializerMethodField()
 

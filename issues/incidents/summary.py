@@ -18,8 +18,8 @@ from tenants.models import Delivery, Tenant
 
 Kind = IncidentEntry.Kind
 ISSUES, TENANTS, ENTRIES = 10, 5, 40
-# Minutes of issues are kept for 48 hours; then only who was hit last is known.
-MINUTES_KEPT = timedelta(hours=47)
+# Later, only who was hit last is known: the first minutes are deleted about then.
+MINUTES_KEPT = IssueMinute.KEPT - timedelta(hours=1)
 
 
 def text_of(incident: Incident, now: datetime) -> str:
@@ -116,7 +116,8 @@ def _hit(incident: Incident, clock: Reading, now: datetime) -> Iterator[str]:
     if len(events) > TENANTS:
         yield f"- and {len(events) - TENANTS:,} more"
     if not _has_minutes(clock.began, now):
-        yield "The events are all of these issues': minutes are kept for 48 hours."
+        kept = f"minutes are kept for {IssueMinute.KEPT.days} days"
+        yield f"The events are all of these issues': {kept}."
 
 
 def _has_minutes(began: datetime, now: datetime) -> bool:

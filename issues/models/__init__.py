@@ -8,6 +8,7 @@ from issues.models.counters import (
     IssueTag,
     IssueTenant,
     IssueUser,
+    ScoreHour,
 )
 from issues.models.event import Event
 from issues.models.feedback import Feedback
@@ -16,6 +17,7 @@ from issues.models.inbox import (
     DeadLetter,
     DigestRun,
     InboxEnvelope,
+    IngestLagMinute,
     Outcome,
     SeenEvent,
 )
@@ -64,6 +66,7 @@ __all__ = [
     "IncidentPolicy",
     "InboxEnvelope",
     "InboxWriter",
+    "IngestLagMinute",
     "Issue",
     "IssueActivity",
     "IssueHour",
@@ -78,6 +81,7 @@ __all__ = [
     "MonitorEnvironment",
     "Outcome",
     "PathRule",
+    "ScoreHour",
     "SeenEvent",
     "WaitingEvent",
     "WeeklyReport",

@@ -3,6 +3,8 @@
 Id 0 means "none named" for release, environment and tenant.
 """
 
+from datetime import timedelta
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -11,7 +13,7 @@ from tenants.levels import Level
 
 
 class IssueMinute(models.Model):
-    """issue × environment × release × tenant by minute of receipt, kept 48 h.
+    """issue × environment × release × tenant by minute of receipt, for as long as KEPT.
 
     ``level`` is the worst of the minute, ``unhandled`` the events that escaped.
     """
@@ -19,6 +21,9 @@ class IssueMinute(models.Model):
     pk = models.CompositePrimaryKey(
         "issue_id", "minute", "environment_id", "release_id", "tenant_id"
     )
+    # A preview of alert rules replays seven days, with up to a day before them.
+    KEPT = timedelta(days=8)
+
     issue_id = models.BigIntegerField()
     minute = models.DateTimeField()
     environment_id = models.BigIntegerField()
@@ -46,6 +51,25 @@ class IssueHour(models.Model):
 
     class Meta:
         indexes = [BrinIndex(fields=["hour"], name="issuehour_retention")]
+
+    def __str__(self) -> str:
+        return f"issue {self.issue_id} at {self.hour:%Y-%m-%d %H}h"
+
+
+class ScoreHour(models.Model):
+    """The highest score of an issue in an hour, kept 8 days: see scoring.py.
+
+    ``at`` is when it was reached. Hours in which the score was 0 have no row.
+    """
+
+    pk = models.CompositePrimaryKey("issue_id", "hour")
+    issue_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    score = models.FloatField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["hour"], name="scorehour_retention")]
 
     def __str__(self) -> str:
         return f"issue {self.issue_id} at {self.hour:%Y-%m-%d %H}h"

@@ -97,6 +97,19 @@ class SeenEvent(models.Model):
         return str(self.event_id)
 
 
+class IngestLagMinute(models.Model):
+    """How long the oldest envelope had waited for digest, the worst of each minute.
+
+    Looked at every 10 seconds, kept 8 days; minutes without a lag have no row.
+    """
+
+    minute = models.DateTimeField(primary_key=True)
+    seconds = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.seconds:,.1f} s at {self.minute:%Y-%m-%d %H:%M}"
+
+
 class Outcome(models.Model):
     """What was not stored, by minute: refused, discarded, or dropped by the client.
 

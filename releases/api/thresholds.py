@@ -140,8 +140,8 @@ class ThresholdViewSet(AuditedWrites, viewsets.ModelViewSet[Threshold]):
         """Replay a threshold, without saving it, over the last 14 days.
 
         Tells how often it would have fired without a deploy, and what it would have
-        said of each past deploy. Guards are not replayed: what issues did is not kept
-        so long.
+        said of each past deploy. Guards are not replayed, as what issues did by the
+        minute is kept for 8 days: a deploy that one of them caught counts as caught.
         """
         serializer = UnsavedThresholdSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

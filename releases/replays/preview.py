@@ -2,8 +2,9 @@
 
 Past deploys are judged again as they were, minute by minute, from the counters. Times
 without a deploy are cut into windows, and each is judged as if a release had begun to
-serve all of the traffic there. What issues did is not kept so long, so the guards are
-not replayed: a deploy that one of them caught is taken to be caught again.
+serve all of the traffic there. What issues did by the minute is kept for 8 of the 14
+days, so the guards are not replayed: a deploy that one of them caught is taken to be
+caught again.
 """
 
 import copy

@@ -1,11 +1,11 @@
 """Alert rules for tests, and what they told."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from issues.models import AlertRule, Issue, IssueActivity
+from issues.models import AlertRule, Issue, IssueActivity, IssueMinute
 from tenants.models import Channel, Delivery
 from tests.factories import make_channel, make_issue
 
@@ -32,6 +32,21 @@ def note_activity(
     made = {"actor": "rush_monitor", "at": NOW, "text": "in-app frames", **fields}
     return IssueActivity.objects.create(
         issue=issue or make_issue(), kind=kind, **{"alerts_due": True, **made}
+    )
+
+
+def hit(issue_id: int, tenant_id: int, at: datetime) -> None:
+    """An event of the minute that ``at`` lies in."""
+    IssueMinute.objects.create(
+        issue_id=issue_id,
+        minute=at.replace(second=0),
+        environment_id=0,
+        release_id=0,
+        tenant_id=tenant_id,
+        events=1,
+        unhandled=0,
+        level=40,
+        path_weight=1.0,
     )
 
 

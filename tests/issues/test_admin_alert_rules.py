@@ -118,6 +118,23 @@ def test_a_rule_that_would_have_told_nothing_says_so(maintainer: Client) -> None
     assert "told nobody" in page(maintainer, PREVIEW, make_rule("verdict").pk)
 
 
+@pytest.mark.parametrize(
+    ("when", "numbers", "rough"),
+    [
+        ("impact", {"threshold": 60}, "By the highest score of each hour"),
+        ("tenants", {"threshold": 3, "minutes": 10}, "By whole minutes"),
+        ("ingest_lag", {"threshold": 60}, "By the longest wait of each minute"),
+    ],
+)
+def test_a_preview_says_what_is_rough(
+    maintainer: Client, when: str, numbers: dict[str, int], rough: str
+) -> None:
+    html = page(maintainer, PREVIEW, make_rule(when, **numbers).pk)
+
+    assert rough in html
+    assert "told nobody" in html
+
+
 def test_the_form_of_a_rule_links_to_its_preview(maintainer: Client) -> None:
     rule = make_rule()
 

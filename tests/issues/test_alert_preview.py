@@ -1,12 +1,13 @@
 """What a rule would have told, replayed over what is stored."""
 
 from datetime import datetime, timedelta
+from unittest import mock
 
 import pytest
 
-from issues.alerts import reacting
+from issues.alerts import past_issues, reacting
 from issues.alerts.preview import preview
-from issues.models import Alert
+from issues.models import Alert, AlertRule, IngestLagMinute, Issue, ScoreHour
 from releases.models import Rollback, Watch
 from tests.factories import (
     make_check_in,
@@ -19,9 +20,10 @@ from tests.factories import (
     make_project,
     make_release,
     make_rollback,
+    make_tenant,
     make_watch,
 )
-from tests.issues.alert_rules import NOW, make_rule, note_activity
+from tests.issues.alert_rules import NOW, hit, make_rule, note_activity
 
 pytestmark = pytest.mark.django_db
 
@@ -109,14 +111,129 @@ def test_the_usual_of_the_past_is_that_of_the_weeks_before_it() -> None:
     assert "100 are usual" in message.found[0].text
 
 
-def test_scores_of_the_past_are_not_kept() -> None:
-    rule = make_rule("impact", threshold=60)
-    make_issue(stats={"score": 63.0, "exponent": 1.0})
+def peak(issue: Issue, at: datetime, score: float) -> None:
+    hour = at.replace(minute=0, second=0)
+    ScoreHour.objects.create(issue_id=issue.pk, hour=hour, at=at, score=score)
+
+
+def times(rule: AlertRule) -> list[datetime]:
+    return [message.at for message in reversed(preview(rule, NOW).messages)]
+
+
+def test_scores_are_replayed_by_the_peak_of_each_hour() -> None:
+    rule = make_rule("impact", threshold=60, repeat_minutes=120)
+    issue, low = make_issue(title="wide"), make_issue()
+    burst = NOW - DAY
+    for hours, score in ((0, 63.4), (1, 80.0), (2, 70.0), (3, 59.9)):
+        peak(issue, burst + hours * HOUR, score)
+    peak(issue, NOW - 8 * DAY, 90.0)
+    peak(low, burst, 59.0)
 
     found = preview(rule, NOW)
 
-    assert (len(found.messages), found.messages[0].at) == (1, NOW)
-    assert "Past scores are not kept" in found.not_kept
+    assert times(rule) == [burst, burst + 2 * HOUR]
+    (first,) = found.messages[-1].found
+    assert first.title == f"High impact: wide ({issue.short_id})"
+    assert first.text == "Its impact is 63, at least 60."
+    assert (found.causes, found.again) == (2, 0)
+    assert "highest score of each hour" in found.not_kept
+
+
+def test_conditions_are_asked_of_issues_with_past_scores() -> None:
+    rule = make_rule("impact", threshold=60, tag_key="template", tag_value="dhl*")
+    project = make_project()
+    peak(make_issue(project, tags={"template": "dhl-de"}), NOW - DAY, 70.0)
+    peak(make_issue(project, tags={"template": "ups"}), NOW - DAY, 70.0)
+    only = make_rule("impact", name="other", threshold=60, project=make_project())
+
+    assert (preview(rule, NOW).causes, preview(only, NOW).causes) == (1, 0)
+
+
+def test_of_a_closed_issue_is_told_what_was_while_it_was_open() -> None:
+    rule = make_rule("impact", threshold=60, repeat_minutes=1)
+    issue = make_issue(status="resolved")
+    began = NOW - DAY
+    for hours, kind in ((1, "archived"), (3, "unarchived"), (5, "resolved")):
+        note_activity(issue, kind, at=began + hours * HOUR, alerts_due=False)
+    for hours in range(7):
+        peak(issue, began + hours * HOUR + timedelta(minutes=1), 70.0)
+
+    told = [(at - began) // HOUR for at in times(rule)]
+
+    assert told == [0, 3, 4]
+
+
+def test_past_scores_of_a_merged_issue_are_told_by_the_one_that_shows_it() -> None:
+    rule = make_rule("impact", threshold=60)
+    issue = make_issue()
+    merged = make_issue(issue.project, merged_into=issue)
+    peak(merged, NOW - DAY, 70.0)
+    peak(issue, NOW - DAY + timedelta(minutes=20), 70.0)
+
+    (message,) = preview(rule, NOW).messages
+
+    assert (message.at, message.found[0].issue_id) == (NOW - DAY, issue.pk)
+
+
+def test_tenants_are_replayed_within_the_minutes_over_merged_issues() -> None:
+    rule = make_rule("tenants", threshold=3, minutes=10, repeat_minutes=60)
+    tenants = [make_tenant() for _ in range(3)]
+    issue, slow = [
+        make_issue(tenants=tenants, stats={"tenants": 3}, title=title)
+        for title in ("wide", "slow")
+    ]
+    merged = make_issue(issue.project, merged_into=issue)
+    burst = NOW - 6 * DAY
+    for i, tenant in enumerate(tenants):
+        hit(merged.pk if i else issue.pk, tenant.pk, burst + timedelta(minutes=4 * i))
+        hit(slow.pk, tenant.pk, burst + timedelta(minutes=5 * i))
+    hit(issue.pk, 0, burst)
+
+    (message,) = preview(rule, NOW).messages
+
+    assert message.at == (burst + timedelta(minutes=9)).replace(second=0)
+    assert message.title == f"Many tenants: wide ({issue.short_id})"
+    assert message.found[0].text == "It hit 3 tenants in 10 min, at least 3."
+
+
+def test_tenants_hit_while_the_issue_was_archived_are_not_told() -> None:
+    rule = make_rule("tenants", threshold=1, minutes=10)
+    tenant = make_tenant()
+    issue = make_issue(tenants=[tenant])
+    note_activity(issue, "archived", at=NOW - 2 * DAY, alerts_due=False)
+    hit(issue.pk, tenant.pk, NOW - DAY)
+    assert not preview(rule, NOW).messages
+
+    note_activity(issue, "unarchived", at=NOW - DAY - HOUR, alerts_due=False)
+
+    assert len(preview(rule, NOW).messages) == 1
+
+
+def test_a_few_rows_at_a_time_replay_the_same() -> None:
+    rule = make_rule("tenants", threshold=2, minutes=10, repeat_minutes=60)
+    tenants = [make_tenant() for _ in range(2)]
+    for _ in range(5):
+        issue = make_issue(tenants=tenants)
+        for minutes in range(5):
+            for tenant in tenants:
+                hit(issue.pk, tenant.pk, NOW - DAY + timedelta(minutes=minutes))
+
+    with mock.patch.multiple(past_issues, PIECE=2, ROWS=3):
+        assert preview(rule, NOW).causes == 5
+
+
+def test_lags_are_replayed_by_the_minute() -> None:
+    rule = make_rule("ingest_lag", threshold=60, repeat_minutes=30)
+    burst = (NOW - DAY).replace(second=0)
+    for minutes, seconds in ((0, 60.0), (1, 95.0), (30, 120.0), (31, 75.0), (40, 9.0)):
+        minute = burst + timedelta(minutes=minutes)
+        IngestLagMinute.objects.create(minute=minute, seconds=seconds)
+
+    found = preview(rule, NOW)
+
+    assert times(rule) == [burst + timedelta(minutes=n) for n in (1, 31)]
+    assert "waited for 75 s" in found.messages[0].found[0].text
+    assert "longest wait of each minute" in found.not_kept
 
 
 def test_what_happened_once_is_replayed() -> None:

@@ -14,7 +14,6 @@ from issues.models import (
     InboxEnvelope,
     Incident,
     IssueActivity,
-    IssueMinute,
 )
 from releases.models import Rollback, Watch
 from tenants.models import Delivery
@@ -35,7 +34,7 @@ from tests.factories import (
     make_user,
     make_watch,
 )
-from tests.issues.alert_rules import NOW, make_rule, note_activity, told
+from tests.issues.alert_rules import NOW, hit, make_rule, note_activity, told
 
 pytestmark = pytest.mark.django_db
 
@@ -429,20 +428,6 @@ def test_conditions_that_the_worst_issues_fail_do_not_hide_the_others() -> None:
         reacting.tick(NOW)
 
     assert len(told()) == 1
-
-
-def hit(issue_id: int, tenant_id: int, at: datetime) -> None:
-    IssueMinute.objects.create(
-        issue_id=issue_id,
-        minute=at.replace(second=0),
-        environment_id=0,
-        release_id=0,
-        tenant_id=tenant_id,
-        events=1,
-        unhandled=0,
-        level=40,
-        path_weight=1.0,
-    )
 
 
 def test_tenants_are_counted_within_the_minutes_over_merged_issues() -> None:

@@ -163,11 +163,11 @@ def test_of_a_long_incident_it_tells_who_was_hit_since() -> None:
     IssueTenant.objects.update(first_seen=later(-9), last_seen=later(-5))
     IssueTenant.objects.filter(tenant_id=tenant.pk).update(last_seen=later(60))
     incident = burn(issue)
-    steps.resolve(incident, ANNA, later(60 * 72))
+    steps.resolve(incident, ANNA, later(60 * 24 * 9))
 
     assert "1 tenant: 1 on no plan." in incident.summary
     assert "- big.example, 1 event" in incident.summary
-    assert "minutes are kept for 48 hours" in incident.summary
+    assert "minutes are kept for 8 days" in incident.summary
 
 
 def test_after_a_reopening_it_is_written_again() -> None:

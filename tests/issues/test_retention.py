@@ -5,7 +5,15 @@ import pytest
 from django.utils import timezone
 
 from issues import partitions, retention
-from issues.models import AlertRule, DeadLetter, Feedback, IssueMinute, SeenEvent
+from issues.models import (
+    AlertRule,
+    DeadLetter,
+    Feedback,
+    IngestLagMinute,
+    IssueMinute,
+    ScoreHour,
+    SeenEvent,
+)
 from releases.models import ReleaseNetwork, ReleaseUser, TrafficMinute
 from tests.factories import make_feedback, make_watch
 
@@ -54,11 +62,21 @@ def letter(size: int) -> DeadLetter:
     )
 
 
-def test_issue_minutes_are_kept_for_48_hours() -> None:
-    minute_of(47)
-    minute_of(49)
+def test_issue_minutes_are_kept_for_8_days() -> None:
+    minute_of(8 * 24 - 1)
+    minute_of(8 * 24 + 1)
     apply()
-    assert list(IssueMinute.objects.values_list("issue_id", flat=True)) == [47]
+    assert list(IssueMinute.objects.values_list("issue_id", flat=True)) == [191]
+
+
+def test_peaks_and_lags_are_kept_for_8_days() -> None:
+    for days in (7, 9):
+        at = NOW - timedelta(days=days)
+        ScoreHour.objects.create(issue_id=days, hour=at, at=at, score=1.0)
+        IngestLagMinute.objects.create(minute=at, seconds=days)
+    apply()
+    assert ScoreHour.objects.get().issue_id == 7
+    assert IngestLagMinute.objects.get().seconds == 7
 
 
 def test_event_ids_are_remembered_for_seven_days() -> None:
@@ -152,7 +170,7 @@ def test_alerts_are_kept_for_90_days() -> None:
 
 
 def test_what_was_deleted_is_reported() -> None:
-    minute_of(60)
+    minute_of(200)
     assert apply() == {"issues_issueminute": 1}
 
 

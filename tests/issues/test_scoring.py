@@ -1,11 +1,21 @@
 from datetime import datetime, timedelta
+from unittest import mock
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from issues import scoring
-from issues.models import Issue, IssueMinute, IssueStats, IssueTenant, IssueUser
+from issues.impact import Impact
+from issues.models import (
+    Issue,
+    IssueMinute,
+    IssueStats,
+    IssueTenant,
+    IssueUser,
+    ScoreHour,
+)
 from releases.models import ReleaseMinute
 from tenants.models import Plan, Project, Tenant
 
@@ -177,3 +187,46 @@ def test_scoring_many_issues_costs_a_fixed_number_of_queries(
         minute(issue, tenant=tenant)
     with django_assert_num_queries(5):
         scoring.rescore([issue.pk for issue in issues], NOW)
+
+
+HOUR = NOW.replace(minute=0, second=0, microsecond=0)
+
+
+def score(issue: Issue, number: float, minutes: int) -> None:
+    """Judge that the issue has this score so many minutes after HOUR."""
+    judged = Impact(score=number, exponent=1.0, parts={})
+    with mock.patch.object(scoring, "impact", return_value=judged):
+        scoring.rescore([issue.pk], HOUR + timedelta(minutes=minutes))
+
+
+def peaks() -> list[tuple[int, int, float]]:
+    """The hour and the moment of each, in minutes after HOUR, and the score."""
+    rows = ScoreHour.objects.order_by("hour")
+    step = timedelta(minutes=1)
+    return [((r.hour - HOUR) // step, (r.at - HOUR) // step, r.score) for r in rows]
+
+
+def test_the_highest_score_of_each_hour_is_kept(project: Project) -> None:
+    issue = make_issue(project)
+    for number, minutes in ((20.0, 2), (63.0, 4), (50.0, 59), (40.0, 60), (0.0, 130)):
+        score(issue, number, minutes)
+    assert peaks() == [(0, 4, 63.0), (60, 60, 40.0)]
+    assert IssueStats.objects.get().score == 0.0
+
+
+def test_a_peak_is_not_written_again_by_a_score_that_is_no_higher(
+    project: Project,
+) -> None:
+    issue = make_issue(project)
+    score(issue, 63.0, 2)
+    before = versions_of_peaks()
+    score(issue, 63.0, 4)
+    score(issue, 50.0, 6)
+    assert versions_of_peaks() == before
+
+
+def versions_of_peaks() -> list[tuple[str, str]]:
+    """Where the rows lie, and what has locked them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ctid::text, xmax::text FROM issues_scorehour")
+        return list(cursor.fetchall())
