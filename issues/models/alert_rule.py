@@ -1,6 +1,7 @@
 """Alert rules: of what people are told, whom, and how."""
 
 from datetime import time
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from issues.models.incident import Severity
 from issues.models.zones import validate_time_zone
@@ -76,7 +78,9 @@ class AlertRule(models.Model):
 
     ``threshold`` and ``minutes`` mean what ``when`` says: see
     ``issues.alerts.conditions``. Conditions that are empty always hold; those that
-    ``when`` cannot ask are refused. ``created`` bounds how far back it looks.
+    ``when`` cannot ask are refused. It tells of nothing from before ``asks_since``:
+    when it was switched on, or began to ask for this kind; null: when it was made.
+    What happened until ``looked_until`` was looked at.
     """
 
     When = When
@@ -168,6 +172,8 @@ class AlertRule(models.Model):
         help_text="For rules that open critical incidents.",
     )
     created = models.DateTimeField(db_default=Now(), editable=False)
+    asks_since = models.DateTimeField(null=True, editable=False)
+    looked_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -248,3 +254,13 @@ class AlertRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        before = AlertRule.objects.filter(pk=self.pk).first()
+        if before and self.is_active and not before.asks(self.when):
+            self.asks_since = timezone.now()
+        super().save(*args, **kwargs)
+
+    def asks(self, when: str) -> bool:
+        """Whether it is on and about this."""
+        return self.is_active and self.when == when

@@ -522,14 +522,12 @@ def test_crash_free_sessions_are_judged() -> None:
 def test_verdicts_are_told_but_for_deploys_that_were_replaced() -> None:
     make_rule("verdict")
     kinds = Watch.Verdict
-    for verdict, reason, age in (
-        (kinds.DEGRADED, "", 1),
-        (kinds.INCONCLUSIVE, "superseded", 1),
-        (kinds.HEALTHY, "", 1),
-        (kinds.DEGRADED, "", 61),
+    for verdict, reason in (
+        (kinds.DEGRADED, ""),
+        (kinds.INCONCLUSIVE, "superseded"),
+        (kinds.HEALTHY, ""),
     ):
-        decided = NOW - timedelta(minutes=age)
-        make_watch(verdict=verdict, reason=reason, decided_at=decided)
+        make_watch(verdict=verdict, reason=reason, decided_at=NOW)
 
     reacting.tick(NOW)
     reacting.tick(later(10))
@@ -634,3 +632,126 @@ def test_two_rules_tell_of_the_same_cause_each() -> None:
     reacting.react_to_issues(NOW)
 
     assert len(told()) == 2
+
+
+def was_degraded(hours: float) -> None:
+    decided = NOW - timedelta(hours=hours)
+    make_watch(verdict=Watch.Verdict.DEGRADED, decided_at=decided)
+
+
+def test_what_happened_while_the_system_was_off_is_told() -> None:
+    rule = make_rule("verdict", created=NOW - timedelta(days=30))
+    reacting.tick(NOW - timedelta(hours=5))
+    for hours in (4, 3, 0.5):
+        was_degraded(hours)
+
+    reacting.tick(NOW)
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 3
+    rule.refresh_from_db()
+    assert rule.looked_until == later(10)
+
+
+def test_what_is_older_than_a_week_is_history() -> None:
+    made = NOW - timedelta(days=30)
+    make_rule("verdict", created=made, looked_until=NOW - timedelta(days=20))
+    was_degraded(7 * 24 + 1)
+    was_degraded(7 * 24 - 1)
+
+    reacting.tick(NOW)
+
+    assert Alert.objects.count() == 1
+
+
+def test_a_row_that_becomes_visible_late_is_told() -> None:
+    make_rule("verdict")
+    reacting.tick(NOW)
+    was_degraded(0.9)
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+def test_a_look_that_fails_is_done_again_from_where_it_was() -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    was_degraded(4)
+    with mock.patch.object(reacting, "note", side_effect=DatabaseError("no")):
+        reacting.tick(NOW)
+    rule.refresh_from_db()
+    assert rule.looked_until == NOW - timedelta(hours=5)
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_rule_does_not_tell_of_the_time_when_it_was_off(looks: bool) -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    rule.is_active = False
+    rule.save()
+    was_degraded(0.5)
+    if looks:
+        reacting.tick(NOW - timedelta(minutes=20))
+    rule.is_active = True
+    with mock.patch("django.utils.timezone.now", return_value=NOW):
+        rule.save()
+
+    reacting.tick(later(10))
+    assert not Alert.objects.exists()
+
+    was_degraded(-0.001)
+    reacting.tick(later(20))
+    assert Alert.objects.count() == 1
+
+
+def test_a_rule_that_asks_for_something_else_begins_anew() -> None:
+    rule = make_rule("new_issue")
+    was_degraded(4)
+    rule.when = "verdict"
+    rule.save()
+
+    reacting.tick(later(10))
+
+    assert not Alert.objects.exists()
+
+
+def test_an_edit_of_an_active_rule_misses_nothing() -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    was_degraded(4)
+    rule.name = "bad deploy"
+    rule.save()
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+def test_runs_are_looked_for_again_until_digest_has_read_them() -> None:
+    make_rule("monitor", looked_until=NOW - timedelta(hours=5))
+    waiting = {"project_id": 1, "key_id": 1, "kind": "store", "size": 1, "body": b""}
+    sent = NOW - timedelta(hours=4)
+    envelope = InboxEnvelope.objects.create(received=sent, **waiting)
+    reacting.tick(NOW)
+    envelope.delete()
+    make_check_in(make_place(), status="error", started=sent, finished=sent)
+
+    reacting.tick(later(10))
+
+    assert told() == ["nightly in production failed"]
+
+
+def test_a_busy_monitor_is_read_as_far_back_as_the_look_goes() -> None:
+    make_rule("monitor", looked_until=NOW - timedelta(hours=30))
+    place = make_place()
+    bad = NOW - timedelta(hours=29)
+    make_check_in(place, status="error", started=bad, finished=bad)
+    for minute in range(29 * 60):
+        start = bad + timedelta(minutes=minute)
+        make_check_in(place, status="ok", started=start, finished=start)
+
+    reacting.tick(NOW)
+
+    assert told() == ["nightly in production failed"]
