@@ -19,6 +19,7 @@ from issues.alerts.conditions import (
 from issues.alerts.counters import MINUTE, Counted, Place, counted, usual_of
 from issues.alerts.facts import facts_of
 from issues.alerts.found import Found, of_issue
+from issues.alerts.narrowing import narrowed
 from issues.models import Alert, AlertRule, InboxEnvelope, Issue, IssueMinute
 from issues.models.issue import IssueQuerySet
 from issues.queries import families_of
@@ -52,8 +53,8 @@ def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
 
 def _wanted(rule: AlertRule, found: IssueQuerySet) -> Iterator[Sequence[Issue]]:
     """Those of the issues whose conditions hold, a piece at a time."""
-    ids = list(found.values_list("pk", flat=True)[:MOST])
     asked = asked_of(rule)
+    ids = list(narrowed(found, asked).values_list("pk", flat=True)[:MOST])
     related = Issue.objects.select_related("project", "stats")
     for start in range(0, len(ids), PIECE):
         rows = related.in_bulk(ids[start : start + PIECE])
