@@ -15,6 +15,7 @@ from issues.alerts.counters import (
     Counted,
     by_minute,
 )
+from issues.alerts.daily_users import past_users
 from issues.alerts.folding import Waiting, replay
 from issues.alerts.found import Found
 from issues.alerts.happenings import (
@@ -47,6 +48,8 @@ NOT_KEPT = {
     When.INGEST_LAG: "Past lags are not kept: this is what it would tell now.",
     When.EVENTS: "By whole minutes; the rule itself looks within a minute, too.",
     When.CRASH_FREE: "By whole minutes; the rule itself looks within a minute, too.",
+    When.CRASH_FREE_USERS: "By day, by its numbers at its end (UTC) or now; the rule "
+    "itself looks all day.",
     When.UNUSUAL: "By whole minutes. Minutes are kept for 15 days: the first of these "
     "days are compared with one earlier week only.",
     When.MONITOR: "Of monitors that are muted or disabled now, nothing is told.",
@@ -133,6 +136,8 @@ def _found(rule: AlertRule, start: datetime, now: datetime) -> Iterable[Found]:
         return HAPPENINGS[rule.when](rule, start, now)
     if rule.when in NOW_ONLY:
         return STANDING[rule.when](rule, now)
+    if rule.when == When.CRASH_FREE_USERS:
+        return past_users(rule, start, now)
     return _past_rates(rule, start, now)
 
 

@@ -17,8 +17,9 @@ from issues.alerts.conditions import (
     unusual,
 )
 from issues.alerts.counters import MINUTE, Counted, Place, counted, usual_of
+from issues.alerts.daily_users import users_today
 from issues.alerts.facts import facts_of
-from issues.alerts.found import Found, of_issue
+from issues.alerts.found import Found, of_issue, of_place, stamped
 from issues.alerts.narrowing import narrowed
 from issues.models import Alert, AlertRule, InboxEnvelope, Issue, IssueMinute
 from issues.models.issue import IssueQuerySet
@@ -28,11 +29,6 @@ When = AlertRule.When
 PIECE = 200
 # A look reads so many at most, the worst first; the next one goes on behind those told.
 MOST = 2_000
-
-
-def _stamped(about: str, at: datetime) -> str:
-    """The cause of something that may stand again later."""
-    return f"{about}:{at:%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def repeat_of(rule: AlertRule) -> timedelta:
@@ -73,7 +69,7 @@ def impact(rule: AlertRule, now: datetime) -> list[Found]:
         of_issue(
             issue,
             now,
-            _stamped(f"issue:{issue.pk}", now),
+            stamped(f"issue:{issue.pk}", now),
             "High impact",
             impact_reached(issue.stats.score, threshold),
             score=round(issue.stats.score, 1),
@@ -96,7 +92,7 @@ def tenants(rule: AlertRule, now: datetime) -> list[Found]:
         for issue in issues:
             text = tenants_reached(hit[issue.pk], threshold, minutes)
             if text:
-                cause = _stamped(f"issue:{issue.pk}", now)
+                cause = stamped(f"issue:{issue.pk}", now)
                 what = "Many tenants"
                 found.append(
                     of_issue(issue, now, cause, what, text, tenants=hit[issue.pk])
@@ -147,28 +143,15 @@ def judged(
             what = "sessions crash"
             text = crash_free_below(counts.sessions, counts.crashed, threshold, minutes)
         if text:
-            yield _of_place(place, at, what, text, counts)
-
-
-def _of_place(
-    place: Place, at: datetime, what: str, text: str, counts: Counted
-) -> Found:
-    about = f"environment:{place.environment_id}"
-    return Found(
-        at=at,
-        about=about,
-        cause=_stamped(about, at),
-        title=f"{place.name}: {what}",
-        text=text,
-        url="",
-        project_id=place.project_id,
-        data={
-            "environment": place.name,
-            "events": counts.events,
-            "sessions": counts.sessions,
-            "crashed": counts.crashed,
-        },
-    )
+            yield of_place(
+                place,
+                at,
+                what,
+                text,
+                events=counts.events,
+                sessions=counts.sessions,
+                crashed=counts.crashed,
+            )
 
 
 def ingest_lag(rule: AlertRule, now: datetime) -> list[Found]:
@@ -178,7 +161,7 @@ def ingest_lag(rule: AlertRule, now: datetime) -> list[Found]:
     text = lag_over(seconds, rule.threshold or 0.0)
     if not text:
         return []
-    cause, title = _stamped("ingest", now), "Events wait for digest"
+    cause, title = stamped("ingest", now), "Events wait for digest"
     data = {"seconds": round(seconds, 1)}
     return [Found(now, "ingest", cause, title, text, "", data=data)]
 
@@ -189,5 +172,6 @@ STANDING: dict[str, Callable[[AlertRule, datetime], list[Found]]] = {
     When.EVENTS: rates,
     When.UNUSUAL: rates,
     When.CRASH_FREE: rates,
+    When.CRASH_FREE_USERS: users_today,
     When.INGEST_LAG: ingest_lag,
 }

@@ -50,6 +50,7 @@ class When(models.TextChoices):
     EVENTS = "events", "events of an environment are at least"
     UNUSUAL = "unusual", "events are so much above the usual"
     CRASH_FREE = "crash_free", "crash-free sessions fall below"
+    CRASH_FREE_USERS = "crash_free_users", "crash-free users today fall below"
     VERDICT = "verdict", "a deploy is degraded or inconclusive"
     ROLLBACK = "rollback", "a rollback ends, or its outcome is unknown"
     MONITOR = "monitor", "a monitored job is missed, late or fails"
@@ -58,11 +59,15 @@ class When(models.TextChoices):
 
 # What each kind knows of, and so may be asked for.
 OF_ISSUES = ("new_issue", "regression", "impact", "tenants", "hit_list")
-OF_RELEASES = (*OF_ISSUES, "events", "crash_free", "verdict", "rollback")
+OF_RELEASES = (
+    *(*OF_ISSUES, "events", "crash_free", "crash_free_users"),
+    *("verdict", "rollback"),
+)
 OF_PLACES = (*OF_RELEASES, "unusual", "monitor")
 # Those that count within minutes, and those that compare with a threshold.
 SPANS = ("tenants", "events", "unusual", "crash_free")
-COMPARES = ("impact", *SPANS, "ingest_lag")
+COMPARES = ("impact", *SPANS, "crash_free_users", "ingest_lag")
+PERCENT = ("impact", "crash_free", "crash_free_users")  # or of 100
 
 
 def _check(name: str, condition: Q, complaint: str) -> models.CheckConstraint:
@@ -87,7 +92,7 @@ class AlertRule(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     is_active = models.BooleanField(default=True)
-    when = models.CharField(max_length=12, choices=When.choices)
+    when = models.CharField(max_length=20, choices=When.choices)
     threshold = models.FloatField(
         null=True,
         blank=True,
@@ -192,9 +197,9 @@ class AlertRule(models.Model):
                 "threshold_range",
                 Q(threshold__isnull=True)
                 | Q(threshold__gt=0, threshold__lte=HIGHEST)
-                & (~Q(when__in=["impact", "crash_free"]) | Q(threshold__lte=100)),
+                & (~Q(when__in=PERCENT) | Q(threshold__lte=100)),
                 "The threshold is above 0 and at most 10,000,000; that of impact and "
-                "of crash-free sessions is at most 100.",
+                "of crash-free sessions and users is at most 100.",
             ),
             _check(
                 "usual_hour",

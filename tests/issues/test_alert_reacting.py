@@ -16,7 +16,7 @@ from issues.models import (
     IssueActivity,
     IssueMinute,
 )
-from releases.models import Rollback, Watch
+from releases.models import Environment, Release, ReleaseUser, Rollback, Watch
 from tenants.models import Delivery
 from tests.factories import (
     make_channel,
@@ -517,6 +517,77 @@ def test_crash_free_sessions_are_judged() -> None:
     reacting.tick(NOW)
 
     assert Alert.objects.get().text.startswith("98.50 % of 200 sessions")
+
+
+def had_sessions(
+    version: str,
+    environment: Environment,
+    users: int,
+    crashed: int = 0,
+    day: datetime = NOW,
+) -> None:
+    """Users 0, 1, … of that day, of whom the first ones met a crash."""
+    project = environment.project
+    release, _ = Release.objects.get_or_create(project=project, version=version)
+    ReleaseUser.objects.bulk_create(
+        ReleaseUser(
+            release_id=release.pk,
+            environment_id=environment.pk,
+            day=day.date(),
+            user=number,
+            crashed=number < crashed,
+        )
+        for number in range(users)
+    )
+
+
+def test_a_user_of_two_releases_counts_once_and_crashed_in_one_of_them() -> None:
+    make_rule("crash_free_users", threshold=99)
+    production = make_environment(make_project())
+    had_sessions("1.0", production, users=40)
+    had_sessions("2.0", production, users=20, crashed=2)
+    had_sessions("1.0", production, users=90, day=NOW - timedelta(days=1))
+
+    reacting.tick(NOW)
+    reacting.tick(later(10))
+
+    alert = Alert.objects.get()
+    assert alert.title == "production: users meet crashes"
+    assert alert.text.startswith("95.00 % of 40 users of the day")
+    assert (alert.data["users"], alert.data["crashed"]) == (40, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "tells"),
+    [
+        *(({}, True), ({"environment": "prod*"}, True), ({"release": "2.*"}, True)),
+        *(({"environment": "staging"}, False), ({"release": "1.*"}, False)),
+        ({"project": "other"}, False),
+    ],
+)
+def test_users_are_asked_for_by_project_environment_and_release(
+    asked: dict[str, Any], tells: bool
+) -> None:
+    if "project" in asked:
+        asked = {"project": make_project(slug="other")}
+    make_rule("crash_free_users", threshold=99, **asked)
+    production = make_environment(make_project())
+    had_sessions("1.0", production, users=30)
+    had_sessions("2.0", production, users=30, crashed=1)
+
+    reacting.tick(NOW)
+
+    assert Alert.objects.exists() is tells
+
+
+def test_yesterdays_users_say_nothing_of_today() -> None:
+    make_rule("crash_free_users", threshold=99)
+    yesterday = NOW - timedelta(days=1)
+    had_sessions("1.0", make_environment(make_project()), 30, crashed=9, day=yesterday)
+
+    reacting.tick(NOW)
+
+    assert not Alert.objects.exists()
 
 
 def test_verdicts_are_told_but_for_deploys_that_were_replaced() -> None:
