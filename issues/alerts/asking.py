@@ -16,6 +16,7 @@ NUMBERS = {
     When.EVENTS: "{threshold:g} within {minutes} min",
     When.UNUSUAL: "{threshold:g} % within {minutes} min",
     When.CRASH_FREE: "{threshold:g} % within {minutes} min",
+    When.CRASH_FREE_USERS: "{threshold:g} %",
     When.INGEST_LAG: "{threshold:g} s",
 }
 

@@ -11,8 +11,8 @@ from math import sqrt
 
 from tenants.patterns import LOOKED_AT, Glob, parse_glob
 
-# Fewer sessions say nothing of a share; fewer events are never unusual.
-FEWEST_SESSIONS = 20
+# Fewer sessions or users say nothing of a share; fewer events are never unusual.
+FEWEST_SESSIONS = FEWEST_USERS = 20
 FEWEST_EVENTS = 10
 # Chance alone moves a count by its square root; this many of them it rarely does.
 DEVIATIONS = 3.0
@@ -122,13 +122,30 @@ def crash_free_below(sessions: int, crashed: int, percent: float, minutes: int) 
     """``percent`` of the sessions should be free of crashes."""
     if sessions < FEWEST_SESSIONS:
         return ""
-    free = 100 * max(0.0, 1 - crashed / sessions)
+    free = _free(crashed, sessions)
     if free >= percent:
         return ""
     return (
         f"{free:.2f} % of {sessions:,} sessions in {minutes} min were crash-free, "
         f"below {percent:g} %."
     )
+
+
+def crash_free_users_below(users: int, crashed: int, percent: float) -> str:
+    """``percent`` of the users of a day (UTC) should have met no crash."""
+    if users < FEWEST_USERS:
+        return ""
+    free = _free(crashed, users)
+    if free >= percent:
+        return ""
+    return (
+        f"{free:.2f} % of {users:,} users of the day (UTC) were crash-free, below "
+        f"{percent:g} %."
+    )
+
+
+def _free(crashed: int, of: int) -> float:
+    return 100 * max(0.0, 1 - crashed / of)
 
 
 def lag_over(seconds: float, threshold: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from issues.alerts.counters import Place
 from issues.models import Issue
 from tenants.admin_links import admin_link
 
@@ -28,6 +29,11 @@ class Found:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+def stamped(about: str, at: datetime) -> str:
+    """The cause of something that may stand again later."""
+    return f"{about}:{at:%Y-%m-%dT%H:%M:%S.%f}"
+
+
 def of_issue(
     issue: Issue, at: datetime, cause: str, what: str, text: str, **data: Any
 ) -> Found:
@@ -42,4 +48,19 @@ def of_issue(
         issue_id=issue.pk,
         project_id=issue.project_id,
         data=data,
+    )
+
+
+def of_place(place: Place, at: datetime, what: str, text: str, **data: Any) -> Found:
+    """A finding about the numbers of an environment."""
+    about = f"environment:{place.environment_id}"
+    return Found(
+        at=at,
+        about=about,
+        cause=stamped(about, at),
+        title=f"{place.name}: {what}",
+        text=text,
+        url="",
+        project_id=place.project_id,
+        data={"environment": place.name, **data},
     )

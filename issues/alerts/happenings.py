@@ -18,6 +18,7 @@ from issues.models import (
     HitListEntry,
     IssueActivity,
 )
+from issues.monitors.told_runs import MOST_RUNS_A_MINUTE
 from releases.models import Deploy, Rollback, Watch
 from tenants.admin_links import admin_link
 
@@ -36,7 +37,7 @@ WORDS = {
     CheckInStatus.ERROR: "failed",
     CheckInStatus.TIMEOUT: "timed out",
 }
-# The newest runs of each monitor: a look back of an hour at a run a minute.
+# The newest runs of each monitor, as many as there can be within the time.
 RUNS = """
 SELECT p.id, m.id, m.name, m.project_id, e.name, run.id, run.status, run.at
 FROM issues_monitorenvironment p
@@ -53,7 +54,8 @@ WHERE NOT m.is_muted AND NOT m.is_disabled AND run.status = ANY(%(failed)s)
     AND run.at > %(start)s AND run.at <= %(end)s
 ORDER BY run.at, run.id
 """
-RUNS_LIVE, RUNS_PREVIEWED = 1_440, 10_080
+# Of a monitor in an environment: MOST_RUNS_A_MINUTE come, and some are missed.
+RUNS_A_MINUTE = MOST_RUNS_A_MINUTE + 4
 # Activities, or moments of issues, that a preview reads, the newest.
 MOST_PAST = 20_000
 
@@ -196,7 +198,7 @@ def _of_deploy(
 
 def runs(rule: AlertRule, start: datetime, end: datetime) -> list[Found]:
     """Runs that were missed, timed out or failed, of monitors that may be heard."""
-    most = RUNS_LIVE if end - start <= timedelta(hours=1) else RUNS_PREVIEWED
+    most = RUNS_A_MINUTE * ((end - start) // timedelta(minutes=1) + 1)
     with connection.cursor() as cursor:
         cursor.execute(
             RUNS, {"most": most, "failed": list(WORDS), "start": start, "end": end}

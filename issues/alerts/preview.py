@@ -16,6 +16,7 @@ from issues.alerts.counters import (
     Counted,
     by_minute,
 )
+from issues.alerts.daily_users import past_users
 from issues.alerts.folding import Waiting, replay
 from issues.alerts.found import Found
 from issues.alerts.happenings import (
@@ -51,6 +52,8 @@ NOT_KEPT = {
     "version was installed.",
     When.EVENTS: "By whole minutes; the rule itself looks within a minute, too.",
     When.CRASH_FREE: "By whole minutes; the rule itself looks within a minute, too.",
+    When.CRASH_FREE_USERS: "By day, by its numbers at its end (UTC) or now; the rule "
+    "itself looks all day.",
     When.UNUSUAL: "By whole minutes. Minutes are kept for 15 days: the first of these "
     "days are compared with one earlier week only.",
     When.MONITOR: "Of monitors that are muted or disabled now, nothing is told.",
@@ -61,6 +64,7 @@ PAST: dict[str, Callable[[AlertRule, datetime, datetime], Iterable[Found]]] = {
     When.IMPACT: past_impact,
     When.TENANTS: past_tenants,
     When.INGEST_LAG: past_lags,
+    When.CRASH_FREE_USERS: past_users,
 }
 
 

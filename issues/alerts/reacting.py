@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from issues.alerts.found import Found
 from issues.alerts.happenings import ACTIVITIES, HAPPENINGS, of_activities
 from issues.alerts.lags import keep_lag
 from issues.alerts.noting import note
 from issues.alerts.standing import STANDING
 from issues.alerts.telling import settle
+from issues.evidence import digested_until
 from issues.models import Alert, AlertRule, IssueActivity
 from tenants.ticks import one_after_another
 
@@ -25,8 +27,10 @@ LOCK = "issues.alerts.evaluator"
 PIECE, MOST = 500, 2_000
 # Rows that no rule asks for are marked in larger pieces.
 UNASKED = 20_000
+# So much is looked at twice: some rows become visible after their moment.
+OVERLAP = timedelta(hours=1)
 # What is older is history, such as after the system was off.
-FRESH = timedelta(hours=1)
+LONGEST = timedelta(days=7)
 
 
 def react_to_issues(now: datetime) -> int:
@@ -106,9 +110,25 @@ def tick(now: datetime) -> None:
 def _look(rule: AlertRule, now: datetime) -> None:
     # Read outside of the lock, for which digest waits: note() looks again within.
     if rule.when in STANDING:
-        found = STANDING[rule.when](rule, now)
-    else:
-        found = HAPPENINGS[rule.when](rule, max(now - FRESH, rule.created), now)
+        _note(rule, STANDING[rule.when](rule, now), now)
+        return
+    # Runs are known as far as digest has come, which may be behind after a stop.
+    until = digested_until(now) if rule.when == AlertRule.When.MONITOR else now
+    found = HAPPENINGS[rule.when](rule, looks_from(rule, now), now)
+    with transaction.atomic():
+        _note(rule, found, now)
+        AlertRule.objects.filter(pk=rule.pk).update(looked_until=until)
+
+
+def looks_from(rule: AlertRule, now: datetime) -> datetime:
+    """From when on the rule asks for what happened."""
+    start = rule.asks_since or rule.created
+    if rule.looked_until is not None:
+        start = max(start, rule.looked_until - OVERLAP)
+    return max(start, now - LONGEST)
+
+
+def _note(rule: AlertRule, found: Sequence[Found], now: datetime) -> None:
     if found:
         with one_after_another(LOCK):
             note(rule, found, now)

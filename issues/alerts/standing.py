@@ -17,8 +17,10 @@ from issues.alerts.conditions import (
     unusual,
 )
 from issues.alerts.counters import MINUTE, Counted, Place, counted, usual_of
+from issues.alerts.daily_users import users_today
 from issues.alerts.facts import facts_of
-from issues.alerts.found import Found, of_issue
+from issues.alerts.found import Found, of_issue, of_place, stamped
+from issues.alerts.narrowing import narrowed
 from issues.models import Alert, AlertRule, InboxEnvelope, Issue, IssueMinute
 from issues.models.issue import IssueQuerySet
 from issues.queries import families_of
@@ -27,11 +29,6 @@ When = AlertRule.When
 PIECE = 200
 # A look reads so many at most, the worst first; the next one goes on behind those told.
 MOST = 2_000
-
-
-def _stamped(about: str, at: datetime) -> str:
-    """The cause of something that may stand again later."""
-    return f"{about}:{at:%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def repeat_of(rule: AlertRule) -> timedelta:
@@ -52,8 +49,8 @@ def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
 
 def _wanted(rule: AlertRule, found: IssueQuerySet) -> Iterator[Sequence[Issue]]:
     """Those of the issues whose conditions hold, a piece at a time."""
-    ids = list(found.values_list("pk", flat=True)[:MOST])
     asked = asked_of(rule)
+    ids = list(narrowed(found, asked).values_list("pk", flat=True)[:MOST])
     related = Issue.objects.select_related("project", "stats")
     for start in range(0, len(ids), PIECE):
         rows = related.in_bulk(ids[start : start + PIECE])
@@ -77,7 +74,7 @@ def impact(rule: AlertRule, now: datetime) -> list[Found]:
 
 def of_score(rule: AlertRule, issue: Issue, at: datetime, score: float) -> Found:
     """That an issue's score (0-100) reached the rule's threshold."""
-    cause = _stamped(f"issue:{issue.pk}", at)
+    cause = stamped(f"issue:{issue.pk}", at)
     text = impact_reached(score, rule.threshold or 0.0)
     return of_issue(issue, at, cause, "High impact", text, score=round(score, 1))
 
@@ -102,7 +99,7 @@ def tenants(rule: AlertRule, now: datetime) -> list[Found]:
 
 def of_tenants(rule: AlertRule, issue: Issue, at: datetime, hit: int) -> Found:
     """That an issue hit as many tenants as the rule asks for within its minutes."""
-    cause = _stamped(f"issue:{issue.pk}", at)
+    cause = stamped(f"issue:{issue.pk}", at)
     text = tenants_reached(hit, rule.threshold or 0.0, rule.minutes or 1)
     return of_issue(issue, at, cause, "Many tenants", text, tenants=hit)
 
@@ -150,28 +147,15 @@ def judged(
             what = "sessions crash"
             text = crash_free_below(counts.sessions, counts.crashed, threshold, minutes)
         if text:
-            yield _of_place(place, at, what, text, counts)
-
-
-def _of_place(
-    place: Place, at: datetime, what: str, text: str, counts: Counted
-) -> Found:
-    about = f"environment:{place.environment_id}"
-    return Found(
-        at=at,
-        about=about,
-        cause=_stamped(about, at),
-        title=f"{place.name}: {what}",
-        text=text,
-        url="",
-        project_id=place.project_id,
-        data={
-            "environment": place.name,
-            "events": counts.events,
-            "sessions": counts.sessions,
-            "crashed": counts.crashed,
-        },
-    )
+            yield of_place(
+                place,
+                at,
+                what,
+                text,
+                events=counts.events,
+                sessions=counts.sessions,
+                crashed=counts.crashed,
+            )
 
 
 def ingest_lag(rule: AlertRule, now: datetime) -> list[Found]:
@@ -190,7 +174,7 @@ def of_lag(rule: AlertRule, at: datetime, seconds: float) -> list[Found]:
     text = lag_over(seconds, rule.threshold or 0.0)
     if not text:
         return []
-    cause, title = _stamped("ingest", at), "Events wait for digest"
+    cause, title = stamped("ingest", at), "Events wait for digest"
     data = {"seconds": round(seconds, 1)}
     return [Found(at, "ingest", cause, title, text, "", data=data)]
 
@@ -201,5 +185,6 @@ STANDING: dict[str, Callable[[AlertRule, datetime], list[Found]]] = {
     When.EVENTS: rates,
     When.UNUSUAL: rates,
     When.CRASH_FREE: rates,
+    When.CRASH_FREE_USERS: users_today,
     When.INGEST_LAG: ingest_lag,
 }

@@ -1,6 +1,7 @@
 """Alert rules: of what people are told, whom, and how."""
 
 from datetime import time
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from issues.models.incident import Severity
 from issues.models.zones import validate_time_zone
@@ -48,6 +50,7 @@ class When(models.TextChoices):
     EVENTS = "events", "events of an environment are at least"
     UNUSUAL = "unusual", "events are so much above the usual"
     CRASH_FREE = "crash_free", "crash-free sessions fall below"
+    CRASH_FREE_USERS = "crash_free_users", "crash-free users today fall below"
     VERDICT = "verdict", "a deploy is degraded or inconclusive"
     ROLLBACK = "rollback", "a rollback ends, or its outcome is unknown"
     MONITOR = "monitor", "a monitored job is missed, late or fails"
@@ -56,11 +59,15 @@ class When(models.TextChoices):
 
 # What each kind knows of, and so may be asked for.
 OF_ISSUES = ("new_issue", "regression", "impact", "tenants", "hit_list")
-OF_RELEASES = (*OF_ISSUES, "events", "crash_free", "verdict", "rollback")
+OF_RELEASES = (
+    *(*OF_ISSUES, "events", "crash_free", "crash_free_users"),
+    *("verdict", "rollback"),
+)
 OF_PLACES = (*OF_RELEASES, "unusual", "monitor")
 # Those that count within minutes, and those that compare with a threshold.
 SPANS = ("tenants", "events", "unusual", "crash_free")
-COMPARES = ("impact", *SPANS, "ingest_lag")
+COMPARES = ("impact", *SPANS, "crash_free_users", "ingest_lag")
+PERCENT = ("impact", "crash_free", "crash_free_users")  # or of 100
 
 
 def _check(name: str, condition: Q, complaint: str) -> models.CheckConstraint:
@@ -76,14 +83,16 @@ class AlertRule(models.Model):
 
     ``threshold`` and ``minutes`` mean what ``when`` says: see
     ``issues.alerts.conditions``. Conditions that are empty always hold; those that
-    ``when`` cannot ask are refused. ``created`` bounds how far back it looks.
+    ``when`` cannot ask are refused. It tells of nothing from before ``asks_since``:
+    when it was switched on, or began to ask for this kind; null: when it was made.
+    What happened until ``looked_until`` was looked at.
     """
 
     When = When
 
     name = models.CharField(max_length=100, unique=True)
     is_active = models.BooleanField(default=True)
-    when = models.CharField(max_length=12, choices=When.choices)
+    when = models.CharField(max_length=20, choices=When.choices)
     threshold = models.FloatField(
         null=True,
         blank=True,
@@ -168,6 +177,8 @@ class AlertRule(models.Model):
         help_text="For rules that open critical incidents.",
     )
     created = models.DateTimeField(db_default=Now(), editable=False)
+    asks_since = models.DateTimeField(null=True, editable=False)
+    looked_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -186,9 +197,9 @@ class AlertRule(models.Model):
                 "threshold_range",
                 Q(threshold__isnull=True)
                 | Q(threshold__gt=0, threshold__lte=HIGHEST)
-                & (~Q(when__in=["impact", "crash_free"]) | Q(threshold__lte=100)),
+                & (~Q(when__in=PERCENT) | Q(threshold__lte=100)),
                 "The threshold is above 0 and at most 10,000,000; that of impact and "
-                "of crash-free sessions is at most 100.",
+                "of crash-free sessions and users is at most 100.",
             ),
             _check(
                 "usual_hour",
@@ -248,3 +259,13 @@ class AlertRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        before = AlertRule.objects.filter(pk=self.pk).first()
+        if before and self.is_active and not before.asks(self.when):
+            self.asks_since = timezone.now()
+        super().save(*args, **kwargs)
+
+    def asks(self, when: str) -> bool:
+        """Whether it is on and about this."""
+        return self.is_active and self.when == when

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
@@ -24,9 +25,10 @@ from tenants.delivery import send_test, switched_by_hand
 from tenants.models import Channel, Delivery
 
 if TYPE_CHECKING:
-    from django.forms import Textarea
+    from django.forms import CheckboxInput, Textarea
 else:
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+    from unfold.widgets import UnfoldBooleanSwitchWidget as CheckboxInput
 
 CONFIG = (
     'Slack app: {"channel": "C0123456789"}. E-mail: {"to": ["team@example.com"]}. '
@@ -37,7 +39,7 @@ SECRET = (
     "integration key. Slack incoming webhook, Teams, Discord: the URL itself. "
     "E-mail: none."
 )
-SIGNING = "new_signing_secret"
+SIGNING, CLEARS = "new_signing_secret", "clear_signing_secret"
 FIELDS = ("name", "kind", "config", "new_secret", SIGNING)
 SIGNING_SECRET = (
     "Of a Slack app: with it, buttons of its messages work in Slack; without, they "
@@ -48,6 +50,11 @@ SIGNING_SECRET = (
 class ChannelForm(SecretForm):
     new_secret = secret_field(max_length=2000)
     new_signing_secret = secret_field("Signing secret", max_length=200)
+    clear_signing_secret = forms.BooleanField(
+        required=False,
+        widget=CheckboxInput,
+        help_text="Its buttons open pages here then.",
+    )
     secrets = {"secret": SECRET, "signing_secret": SIGNING_SECRET}
 
     class Meta:
@@ -67,7 +74,17 @@ class ChannelForm(SecretForm):
     def problems(
         self, before: Channel | None, given: Mapping[str, Any], new_secret: str
     ) -> Mapping[str, str]:
-        return problems_of(before, given, new_secret, given["new_signing_secret"])
+        signing = given[SIGNING]
+        if given[CLEARS]:
+            if signing:
+                return {CLEARS: "Enter a new one, or clear it: not both."}
+            given = {**given, "signing_secret": ""}
+        return problems_of(before, given, new_secret, signing)
+
+    def save(self, commit: bool = True) -> Any:
+        if self.cleaned_data[CLEARS]:
+            self.instance.signing_secret = ""
+        return super().save(commit)
 
 
 @admin.register(Channel)
@@ -92,11 +109,19 @@ class ChannelAdmin(AuditedModelAdmin):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        if not request.user.has_perm(MAPS_PEOPLE):
-            field = copy(form.base_fields[SIGNING])
-            field.disabled = True
-            form.base_fields = {**form.base_fields, SIGNING: field}
+        if not may(request, MAPS_PEOPLE):
+            form.base_fields = {**form.base_fields}
+            for name in (SIGNING, CLEARS):
+                form.base_fields[name] = copy(form.base_fields[name])
+                form.base_fields[name].disabled = True
         return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> Any:
+        """To clear is offered where there is one, to those who may."""
+        (title, first), *others = super().get_fieldsets(request, obj)
+        if obj and obj.signing_secret and may(request, MAPS_PEOPLE):
+            first = {**first, "fields": (*FIELDS, CLEARS)}
+        return [(title, first), *others]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the newest finished message of each; skipped ones say less."""

@@ -9,6 +9,7 @@ from issues.alerts.conditions import (
     Facts,
     applies,
     crash_free_below,
+    crash_free_users_below,
     events_reached,
     impact_reached,
     lag_over,
@@ -89,6 +90,12 @@ def test_what_is_not_known_does_not_hold() -> None:
             unusual(1500, [900.0, 1100.0], 50, 5),
             "1,500 events in 5 min; 1,000 are usual in this hour of the week, at most "
             "50 % more.",
+        ),
+        (crash_free_users_below(19, 19, 99), ""),
+        (crash_free_users_below(1000, 10, 99), ""),
+        (
+            crash_free_users_below(1000, 11, 99),
+            "98.90 % of 1,000 users of the day (UTC) were crash-free, below 99 %.",
         ),
         (crash_free_below(19, 19, 99, 5), ""),
         (crash_free_below(1000, 10, 99, 5), ""),

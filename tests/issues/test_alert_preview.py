@@ -8,7 +8,7 @@ import pytest
 from issues.alerts import past_issues, reacting
 from issues.alerts.preview import preview
 from issues.models import Alert, AlertRule, IngestLagMinute, Issue, ScoreHour
-from releases.models import Rollback, Watch
+from releases.models import ReleaseUser, Rollback, Watch
 from tests.factories import (
     make_check_in,
     make_deploy,
@@ -94,6 +94,29 @@ def test_rates_of_the_past_are_replayed_by_minute() -> None:
         for start in (burst, burst + 2 * HOUR)
     ]
     assert "120 events" in found.messages[0].found[0].text
+
+
+def test_users_of_the_past_are_judged_by_day() -> None:
+    rule = make_rule("crash_free_users", threshold=99)
+    production = make_environment(make_project())
+    for days, crashed in ((0, 1), (1, 0), (3, 2), (9, 30)):
+        ReleaseUser.objects.bulk_create(
+            ReleaseUser(
+                release_id=1,
+                environment_id=production.pk,
+                day=(NOW - days * DAY).date(),
+                user=number,
+                crashed=number < crashed,
+            )
+            for number in range(30)
+        )
+
+    found = preview(rule, NOW)
+
+    end = (NOW - 2 * DAY).replace(hour=0, minute=0, second=0)
+    assert [message.at for message in found.messages] == [NOW, end]
+    assert "93.33 % of 30 users" in found.messages[1].found[0].text
+    assert found.not_kept.startswith("By day")
 
 
 def test_the_usual_of_the_past_is_that_of_the_weeks_before_it() -> None:

@@ -15,7 +15,7 @@ from issues.models import (
     Incident,
     IssueActivity,
 )
-from releases.models import Rollback, Watch
+from releases.models import Environment, Release, ReleaseUser, Rollback, Watch
 from tenants.models import Delivery
 from tests.factories import (
     make_channel,
@@ -504,17 +504,86 @@ def test_crash_free_sessions_are_judged() -> None:
     assert Alert.objects.get().text.startswith("98.50 % of 200 sessions")
 
 
+def had_sessions(
+    version: str,
+    environment: Environment,
+    users: int,
+    crashed: int = 0,
+    day: datetime = NOW,
+) -> None:
+    """Users 0, 1, … of that day, of whom the first ones met a crash."""
+    project = environment.project
+    release, _ = Release.objects.get_or_create(project=project, version=version)
+    ReleaseUser.objects.bulk_create(
+        ReleaseUser(
+            release_id=release.pk,
+            environment_id=environment.pk,
+            day=day.date(),
+            user=number,
+            crashed=number < crashed,
+        )
+        for number in range(users)
+    )
+
+
+def test_a_user_of_two_releases_counts_once_and_crashed_in_one_of_them() -> None:
+    make_rule("crash_free_users", threshold=99)
+    production = make_environment(make_project())
+    had_sessions("1.0", production, users=40)
+    had_sessions("2.0", production, users=20, crashed=2)
+    had_sessions("1.0", production, users=90, day=NOW - timedelta(days=1))
+
+    reacting.tick(NOW)
+    reacting.tick(later(10))
+
+    alert = Alert.objects.get()
+    assert alert.title == "production: users meet crashes"
+    assert alert.text.startswith("95.00 % of 40 users of the day")
+    assert (alert.data["users"], alert.data["crashed"]) == (40, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "tells"),
+    [
+        *(({}, True), ({"environment": "prod*"}, True), ({"release": "2.*"}, True)),
+        *(({"environment": "staging"}, False), ({"release": "1.*"}, False)),
+        ({"project": "other"}, False),
+    ],
+)
+def test_users_are_asked_for_by_project_environment_and_release(
+    asked: dict[str, Any], tells: bool
+) -> None:
+    if "project" in asked:
+        asked = {"project": make_project(slug="other")}
+    make_rule("crash_free_users", threshold=99, **asked)
+    production = make_environment(make_project())
+    had_sessions("1.0", production, users=30)
+    had_sessions("2.0", production, users=30, crashed=1)
+
+    reacting.tick(NOW)
+
+    assert Alert.objects.exists() is tells
+
+
+def test_yesterdays_users_say_nothing_of_today() -> None:
+    make_rule("crash_free_users", threshold=99)
+    yesterday = NOW - timedelta(days=1)
+    had_sessions("1.0", make_environment(make_project()), 30, crashed=9, day=yesterday)
+
+    reacting.tick(NOW)
+
+    assert not Alert.objects.exists()
+
+
 def test_verdicts_are_told_but_for_deploys_that_were_replaced() -> None:
     make_rule("verdict")
     kinds = Watch.Verdict
-    for verdict, reason, age in (
-        (kinds.DEGRADED, "", 1),
-        (kinds.INCONCLUSIVE, "superseded", 1),
-        (kinds.HEALTHY, "", 1),
-        (kinds.DEGRADED, "", 61),
+    for verdict, reason in (
+        (kinds.DEGRADED, ""),
+        (kinds.INCONCLUSIVE, "superseded"),
+        (kinds.HEALTHY, ""),
     ):
-        decided = NOW - timedelta(minutes=age)
-        make_watch(verdict=verdict, reason=reason, decided_at=decided)
+        make_watch(verdict=verdict, reason=reason, decided_at=NOW)
 
     reacting.tick(NOW)
     reacting.tick(later(10))
@@ -619,3 +688,126 @@ def test_two_rules_tell_of_the_same_cause_each() -> None:
     reacting.react_to_issues(NOW)
 
     assert len(told()) == 2
+
+
+def was_degraded(hours: float) -> None:
+    decided = NOW - timedelta(hours=hours)
+    make_watch(verdict=Watch.Verdict.DEGRADED, decided_at=decided)
+
+
+def test_what_happened_while_the_system_was_off_is_told() -> None:
+    rule = make_rule("verdict", created=NOW - timedelta(days=30))
+    reacting.tick(NOW - timedelta(hours=5))
+    for hours in (4, 3, 0.5):
+        was_degraded(hours)
+
+    reacting.tick(NOW)
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 3
+    rule.refresh_from_db()
+    assert rule.looked_until == later(10)
+
+
+def test_what_is_older_than_a_week_is_history() -> None:
+    made = NOW - timedelta(days=30)
+    make_rule("verdict", created=made, looked_until=NOW - timedelta(days=20))
+    was_degraded(7 * 24 + 1)
+    was_degraded(7 * 24 - 1)
+
+    reacting.tick(NOW)
+
+    assert Alert.objects.count() == 1
+
+
+def test_a_row_that_becomes_visible_late_is_told() -> None:
+    make_rule("verdict")
+    reacting.tick(NOW)
+    was_degraded(0.9)
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+def test_a_look_that_fails_is_done_again_from_where_it_was() -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    was_degraded(4)
+    with mock.patch.object(reacting, "note", side_effect=DatabaseError("no")):
+        reacting.tick(NOW)
+    rule.refresh_from_db()
+    assert rule.looked_until == NOW - timedelta(hours=5)
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_rule_does_not_tell_of_the_time_when_it_was_off(looks: bool) -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    rule.is_active = False
+    rule.save()
+    was_degraded(0.5)
+    if looks:
+        reacting.tick(NOW - timedelta(minutes=20))
+    rule.is_active = True
+    with mock.patch("django.utils.timezone.now", return_value=NOW):
+        rule.save()
+
+    reacting.tick(later(10))
+    assert not Alert.objects.exists()
+
+    was_degraded(-0.001)
+    reacting.tick(later(20))
+    assert Alert.objects.count() == 1
+
+
+def test_a_rule_that_asks_for_something_else_begins_anew() -> None:
+    rule = make_rule("new_issue")
+    was_degraded(4)
+    rule.when = "verdict"
+    rule.save()
+
+    reacting.tick(later(10))
+
+    assert not Alert.objects.exists()
+
+
+def test_an_edit_of_an_active_rule_misses_nothing() -> None:
+    rule = make_rule("verdict", looked_until=NOW - timedelta(hours=5))
+    was_degraded(4)
+    rule.name = "bad deploy"
+    rule.save()
+
+    reacting.tick(later(10))
+
+    assert Alert.objects.count() == 1
+
+
+def test_runs_are_looked_for_again_until_digest_has_read_them() -> None:
+    make_rule("monitor", looked_until=NOW - timedelta(hours=5))
+    waiting = {"project_id": 1, "key_id": 1, "kind": "store", "size": 1, "body": b""}
+    sent = NOW - timedelta(hours=4)
+    envelope = InboxEnvelope.objects.create(received=sent, **waiting)
+    reacting.tick(NOW)
+    envelope.delete()
+    make_check_in(make_place(), status="error", started=sent, finished=sent)
+
+    reacting.tick(later(10))
+
+    assert told() == ["nightly in production failed"]
+
+
+def test_a_busy_monitor_is_read_as_far_back_as_the_look_goes() -> None:
+    make_rule("monitor", looked_until=NOW - timedelta(hours=30))
+    place = make_place()
+    bad = NOW - timedelta(hours=29)
+    make_check_in(place, status="error", started=bad, finished=bad)
+    for minute in range(29 * 60):
+        start = bad + timedelta(minutes=minute)
+        make_check_in(place, status="ok", started=start, finished=start)
+
+    reacting.tick(NOW)
+
+    assert told() == ["nightly in production failed"]

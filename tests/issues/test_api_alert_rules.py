@@ -67,6 +67,9 @@ def test_a_rule_is_made_and_audited(client: APIClient) -> None:
     [
         ({"when": "impact"}, "Give the threshold"),
         ({"when": "impact", "threshold": 101}, "at most 100"),
+        ({"when": "crash_free_users", "threshold": 101}, "at most 100"),
+        ({"when": "crash_free_users"}, "Give the threshold"),
+        ({"when": "crash_free_users", "threshold": 99, "minutes": 5}, "leave them"),
         ({"when": "events", "threshold": 0, "minutes": 5}, "above 0"),
         ({"when": "events", "threshold": 5}, "Give the minutes"),
         ({"when": "new_issue", "minutes": 5}, "leave them empty"),

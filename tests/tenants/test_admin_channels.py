@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from ipaddress import ip_network
 
@@ -17,6 +18,7 @@ from tests.tenants.sending import (
     SIGNING_SECRET,
     make_channel,
     put,
+    slack_channel,
     state_of,
 )
 
@@ -256,6 +258,57 @@ def test_a_slack_app_keeps_its_signing_secret() -> None:
     channel.refresh_from_db()
     assert decrypt(channel.signing_secret) == SIGNING_SECRET
     assert SIGNING_SECRET not in html + str(list(AuditEntry.objects.values()))
+
+
+CLEARS = {"new_secret": "", "clear_signing_secret": "on"}
+SLACK_APP = {
+    **FORM,
+    "kind": "slack",
+    "config": '{"channel": "C0123456789"}',
+    "new_secret": "",
+}
+
+
+def test_an_owner_clears_the_signing_secret() -> None:
+    owner = client_of("owner", "olga")
+    channel = slack_channel("https://slack.com", signing_secret=SIGNING_SECRET)
+    form = {**SLACK_APP, "config": json.dumps(channel.config)}
+    url = reverse(CHANGE, args=[channel.pk])
+    assert "clear_signing_secret" in page(owner, "tenants_channel_change", channel.pk)
+
+    both = {**form, **CLEARS, "new_signing_secret": SIGNING_SECRET}
+    assert "not both" in owner.post(url, both).content.decode()
+    response = owner.post(url, {**form, **CLEARS})
+
+    assert response.status_code == 302, response.content.decode()
+    before, channel = channel, Channel.objects.get()
+    assert (channel.signing_secret, channel.secret) == ("", before.secret)
+    assert "clear_signing_secret" in AuditEntry.objects.get().changes
+    html = page(owner, "tenants_channel_change", channel.pk)
+    assert "clear_signing_secret" not in html
+
+
+def test_another_host_may_be_given_with_the_signing_secret_cleared() -> None:
+    owner = client_of("owner", "olga")
+    channel = slack_channel("https://slack.com", signing_secret=SIGNING_SECRET)
+    config = {**channel.config, "api": "https://elsewhere.example.com"}
+    form = {**SLACK_APP, "config": json.dumps(config), "new_secret": "xoxb-2"}
+    url = reverse(CHANGE, args=[channel.pk])
+
+    assert "enter it again" in owner.post(url, form).content.decode()
+    assert owner.post(url, {**form, "clear_signing_secret": "on"}).status_code == 302
+
+
+def test_only_owners_clear_a_signing_secret(maintainer: Client) -> None:
+    channel = slack_channel("https://slack.com", signing_secret=SIGNING_SECRET)
+    form = {**SLACK_APP, "config": json.dumps(channel.config), **CLEARS}
+
+    html = page(maintainer, "tenants_channel_change", channel.pk)
+    response = maintainer.post(reverse(CHANGE, args=[channel.pk]), form)
+
+    assert "clear_signing_secret" not in html
+    assert response.status_code == 302
+    assert decrypt(Channel.objects.get().signing_secret) == SIGNING_SECRET
 
 
 def test_only_a_slack_app_has_a_signing_secret() -> None:
