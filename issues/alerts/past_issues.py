@@ -17,6 +17,7 @@ from issues.alerts.conditions import applies
 from issues.alerts.facts import facts_of
 from issues.alerts.found import Found
 from issues.alerts.happenings import MOST_PAST
+from issues.alerts.narrowing import narrowed
 from issues.alerts.sliding import Sought, times_told
 from issues.alerts.standing import of_score, of_tenants, repeat_of
 from issues.models import AlertRule, Issue, IssueActivity
@@ -39,7 +40,7 @@ SELECT shown.id FROM issues_scorehour peak
 JOIN issues_issue i ON i.id = peak.issue_id
 JOIN issues_issue shown ON shown.id = coalesce(i.merged_into_id, i.id)
 WHERE peak.at > %(start)s AND peak.score >= %(threshold)s {ASKED}
-GROUP BY 1 ORDER BY max(peak.score) DESC, 1 LIMIT {MOST_ISSUES}
+GROUP BY 1 ORDER BY max(peak.score) DESC, 1
 """
 PEAKS = """
 SELECT family.root, peak.at, peak.score
@@ -56,7 +57,7 @@ JOIN issues_issue i ON i.id = shown.id OR i.merged_into_id = shown.id
 JOIN issues_issuetenant t ON t.issue_id = i.id AND t.last_seen > %(start)s
 WHERE s.last_seen > %(start)s AND s.tenants >= %(threshold)s {ASKED}
 GROUP BY 1 HAVING count(DISTINCT t.tenant_id) >= %(threshold)s
-ORDER BY count(DISTINCT t.tenant_id) DESC, 1 LIMIT {MOST_ISSUES}
+ORDER BY count(DISTINCT t.tenant_id) DESC, 1
 """
 HITS = """
 SELECT family.root, (extract(epoch FROM m.minute) / 60)::bigint, array_agg(m.tenant_id)
@@ -144,7 +145,10 @@ def _wanted(
     limits = {"project": rule.project_id, "level": asked.min_level}
     with connection.cursor() as cursor:
         cursor.execute(sql, {**given, **limits})
-        ids = [pk for (pk,) in cursor.fetchall()]
+        found = [pk for (pk,) in cursor.fetchall()]
+    asking = narrowed(Issue.objects.filter(pk__in=found), asked)
+    may_hold = set(asking.order_by().values_list("pk", flat=True))
+    ids = [pk for pk in found if pk in may_hold][:MOST_ISSUES]
     related = Issue.objects.select_related("project").defer("value")
     for first in range(0, len(ids), PIECE):
         issues = related.in_bulk(ids[first : first + PIECE])

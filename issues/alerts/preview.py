@@ -39,7 +39,7 @@ MOST = MOST_PAST
 
 AS_NOW = "Tags, tenants and levels are those that the issues have now."
 NEWEST = f"{AS_NOW} The newest {MOST_PAST:,} issues are looked at."
-WORST = f"The worst {MOST_ISSUES:,} issues are looked at."
+WORST = f"The worst {MOST_ISSUES:,} issues that may meet the conditions are looked at."
 NOT_KEPT = {
     When.NEW_ISSUE: NEWEST,
     When.REGRESSION: NEWEST,

@@ -9,7 +9,8 @@ from issues.models import AlertRule, Issue, IssueActivity, IssueMinute
 from tenants.models import Channel, Delivery
 from tests.factories import make_channel, make_issue
 
-NOW = timezone.now().replace(second=30, microsecond=0)
+# Within a minute, and never ahead of the clock.
+NOW = (timezone.now() - timedelta(minutes=1)).replace(second=30, microsecond=0)
 
 
 def make_rule(when: str = "new_issue", **fields: Any) -> AlertRule:
