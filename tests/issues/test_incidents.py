@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 Kind = IncidentEntry.Kind
 State = Incident.State
-NOW = timezone.now().replace(second=30, microsecond=0)
+NOW = (timezone.now() - timedelta(minutes=1)).replace(second=30, microsecond=0)
 
 
 def later(minutes: float) -> datetime:
