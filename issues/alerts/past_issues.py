@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import nlargest
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -146,9 +146,7 @@ def _wanted(
     with connection.cursor() as cursor:
         cursor.execute(sql, {**given, **limits})
         found = [pk for (pk,) in cursor.fetchall()]
-    asking = narrowed(Issue.objects.filter(pk__in=found), asked)
-    may_hold = set(asking.order_by().values_list("pk", flat=True))
-    ids = [pk for pk in found if pk in may_hold][:MOST_ISSUES]
+    ids = list(islice(narrowed(found, asked), MOST_ISSUES))
     related = Issue.objects.select_related("project").defer("value")
     for first in range(0, len(ids), PIECE):
         issues = related.in_bulk(ids[first : first + PIECE])

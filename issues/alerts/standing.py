@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db.models import CharField, Exists, OuterRef, Value
 from django.db.models.functions import Cast, Concat
@@ -50,7 +51,8 @@ def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
 def _wanted(rule: AlertRule, found: IssueQuerySet) -> Iterator[Sequence[Issue]]:
     """Those of the issues whose conditions hold, a piece at a time."""
     asked = asked_of(rule)
-    ids = list(narrowed(found, asked).values_list("pk", flat=True)[:MOST])
+    every = list(found.values_list("pk", flat=True))
+    ids = list(islice(narrowed(every, asked), MOST))
     related = Issue.objects.select_related("project", "stats")
     for start in range(0, len(ids), PIECE):
         rows = related.in_bulk(ids[start : start + PIECE])

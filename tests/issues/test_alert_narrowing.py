@@ -1,10 +1,12 @@
 """Conditions in SQL: nothing that a rule asks for is left out, little else is read."""
 
 import sys
+from itertools import islice
 from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
 from issues.alerts import reacting
 from issues.alerts.conditions import Asked, one_matches
@@ -44,7 +46,8 @@ ASKED = [
 
 
 def found(**asked: Any) -> set[int]:
-    return {issue.pk for issue in narrowed(Issue.objects.open(), Asked(**asked))}
+    ids = Issue.objects.open().values_list("pk", flat=True)
+    return set(narrowed(list(ids), Asked(**asked)))
 
 
 @pytest.mark.parametrize("merged", [False, True])
@@ -89,15 +92,16 @@ def test_a_path_is_that_of_the_culprit_the_url_or_the_newest_event(path: str) ->
     assert found(path="/old") == set()
 
 
-def test_tenants_without_number_are_asked_for_too(
-    monkeypatch: pytest.MonkeyPatch,
+def test_they_are_read_in_pieces_as_far_as_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr("issues.alerts.narrowing.FEW", 1)
-    tenants = [make_tenant(f"shop{n}.example.com") for n in range(3)]
-    issue = make_issue(tenants=tenants[2:])
-    make_issue(tenants=[make_tenant("other.example.net")])
+    monkeypatch.setattr("issues.alerts.narrowing.PIECE", 2)
+    project = make_project()
+    ids = [make_issue(project, tags=TAGS).pk for _ in range(6)]
+    found = narrowed(ids[::-1], Asked(environment="prod*", release="shop*"))
 
-    assert found(tenant="*.example.com") == {issue.pk}
+    with django_assert_num_queries(8):  # of two pieces
+        assert list(islice(found, 3)) == ids[:2:-1]
 
 
 def test_an_issue_behind_thousands_that_do_not_match_is_told() -> None:
