@@ -1,5 +1,7 @@
 """How a person is told: by mail to the address of the account."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
@@ -9,6 +11,14 @@ from tenants.models import Channel
 def channels_of(people: "QuerySet[User]") -> list[Channel]:
     """The mail channels of those whose accounts are active."""
     return [channel_of(person) for person in people.filter(is_active=True)]
+
+
+def unreachable(people: Iterable[User]) -> str:
+    """Why some of them cannot be told, "" when all can."""
+    names = sorted(one.get_username() for one in people if not one.email.strip())
+    if not names:
+        return ""
+    return f"No e-mail address in the account of {', '.join(names)}: enter it first."
 
 
 def channel_of(person: User) -> Channel:
