@@ -175,6 +175,26 @@ def tenants_hit(family: Sequence[int], order: str, limit: int = 25) -> TenantHit
     return TenantHits([TenantHit(*row[:9]) for row in rows], total, revenue)
 
 
+TENANTS_OF_INCIDENTS = """
+SELECT member.incident_id, count(DISTINCT it.tenant_id)
+FROM (
+    SELECT incident_id, issue_id FROM issues_incidentissue
+    WHERE incident_id = ANY(%(incidents)s)
+    UNION
+    SELECT link.incident_id, i.id FROM issues_incidentissue link
+    JOIN issues_issue i ON i.merged_into_id = link.issue_id
+    WHERE link.incident_id = ANY(%(incidents)s)
+) member
+JOIN issues_issuetenant it ON it.issue_id = member.issue_id
+GROUP BY 1
+"""
+
+
+def tenants_of_incidents(incidents: Sequence[int]) -> dict[int, int]:
+    """How many tenants the issues of each incident hit, each counted once."""
+    return dict(_rows(TENANTS_OF_INCIDENTS, {"incidents": list(incidents)}))
+
+
 OPEN_ISSUES = """
 SELECT it.tenant_id, count(DISTINCT root.id)
 FROM issues_issuetenant it

@@ -107,6 +107,8 @@ def outcome_of(answer: Answer) -> Outcome:
     """
     told = quoted(answer)
     status = answer.status
+    if answer.headers.get("location") and 300 <= status < 400:
+        told = f"HTTP {status}: it redirects, which is not followed."
     if 200 <= status < 300:
         return Outcome(Fate.CALLED, told, answer=answer)
     if status in {425, 429}:

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from issues.admin.incidents import OffersChannels
+from issues.admin.incidents import OffersChannels, TellsPeople
 from issues.alerts.asking import if_text, then_text, when_text
 from issues.alerts.preview import preview
-from issues.models import AlertRule
+from issues.models import Alert, AlertRule
 from issues.models.alert_rule import (
     COMPARES,
     OF_ISSUES,
@@ -48,7 +48,7 @@ ASKED = {
 }
 
 
-class AlertRuleForm(BaseForm):
+class AlertRuleForm(TellsPeople, BaseForm):
     """What the chosen kind does not have is not shown, and counts as left empty."""
 
     def clean(self) -> dict[str, Any]:
@@ -104,6 +104,12 @@ class AlertRuleAdmin(OffersChannels, AuditedModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("channels", "people")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Alerts are deleted with their rule, and never alone."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        needed.discard(Alert._meta.verbose_name)
+        return deleted, counts, needed, protected
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.preview_view)

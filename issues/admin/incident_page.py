@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
@@ -17,7 +16,7 @@ from issues.incidents import reports
 from issues.incidents.clock import Reading
 from issues.incidents.telling import minutes_text
 from issues.incidents.timeline import reading
-from issues.models import Incident, IncidentIssue, Severity
+from issues.models import Incident, Severity
 from tenants.audited import may, row_id
 from tenants.pages import page_of
 
@@ -52,13 +51,10 @@ def row_of(incident: Incident, now: datetime, tenants: int = 0) -> Row:
 
 
 def rows_of(incidents: Iterable[Incident], now: datetime) -> list[Row]:
-    """Rows with how many tenants their issues hit, added up; one query."""
+    """Rows with how many tenants their issues hit; one query."""
     found = list(incidents)
-    links = IncidentIssue.objects.filter(incident__in=found).order_by()
-    hit = dict(
-        links.values_list("incident").annotate(most=Sum("issue__stats__tenants"))
-    )
-    return [row_of(incident, now, hit.get(incident.pk) or 0) for incident in found]
+    hit = queries.tenants_of_incidents([incident.pk for incident in found])
+    return [row_of(incident, now, hit.get(incident.pk, 0)) for incident in found]
 
 
 def list_context(request: HttpRequest) -> dict[str, Any]:
@@ -85,8 +81,9 @@ def list_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def home_rows(now: datetime) -> list[Row]:
-    """Open clocks for the banner, the oldest first."""
-    return [row_of(one, now) for one in reports.burning_now(SHOWN_ON_HOME)]
+    """Open clocks for the banner, the one with the least time left first."""
+    rows = [row_of(one, now) for one in reports.burning_now(SHOWN_ON_HOME)]
+    return sorted(rows, key=lambda row: row.clock.left)
 
 
 def find(object_id: str) -> Incident:

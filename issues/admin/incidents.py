@@ -1,8 +1,9 @@
 """Incidents in the admin: the list, the page, the posts; and their policies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
@@ -12,6 +13,14 @@ from issues.admin.incident_actions import ACTIONS, open_posted, perform
 from issues.models import EscalationStep, Incident, IncidentPolicy
 from tenants.audited import AuditedModelAdmin, BaseStackedInline
 from tenants.models import Channel
+from tenants.people import unreachable
+
+if TYPE_CHECKING:
+    from django.forms import ModelForm
+
+    BaseForm = ModelForm[EscalationStep]
+else:
+    from django.forms import ModelForm as BaseForm
 
 
 @admin.register(Incident)
@@ -90,8 +99,29 @@ class OffersChannels:
         )
 
 
+class TellsPeople:
+    """Of a form: the people that it names can be told, by mail."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_people(self) -> Any:
+        people = self.cleaned_data["people"]
+        if complaint := unreachable(people):
+            raise ValidationError(complaint)
+        return people
+
+
+class StepForm(TellsPeople, BaseForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not (self.errors or cleaned.get("channels") or cleaned.get("people")):
+            self.add_error("channels", "Name channels or people to tell.")
+        return cleaned
+
+
 class StepInline(OffersChannels, BaseStackedInline):
     model = EscalationStep
+    form = StepForm
     extra = 0
     fields = ("after_seconds", "channels", "people")
 

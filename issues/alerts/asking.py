@@ -9,15 +9,17 @@ from issues.models import AlertRule, Level
 from issues.schedules import zone_or_utc
 
 When = AlertRule.When
-# What stands behind the words of ``when``: threshold and minutes.
-NUMBERS = {
-    When.IMPACT: "{threshold:g}",
-    When.TENANTS: "{threshold:g} within {minutes} min",
-    When.EVENTS: "{threshold:g} within {minutes} min",
-    When.UNUSUAL: "{threshold:g} % within {minutes} min",
-    When.CRASH_FREE: "{threshold:g} % within {minutes} min",
-    When.CRASH_FREE_USERS: "{threshold:g} %",
-    When.INGEST_LAG: "{threshold:g} s",
+# How those that compare are said, with threshold and minutes.
+COMPARED = {
+    When.IMPACT: "the impact of an issue is at least {threshold}",
+    When.TENANTS: "an issue hits at least {threshold} tenants within {minutes} min",
+    When.EVENTS: "events of an environment are at least {threshold} within "
+    "{minutes} min",
+    When.UNUSUAL: "events within {minutes} min are {threshold} % above the usual",
+    When.CRASH_FREE: "crash-free sessions fall below {threshold} % within "
+    "{minutes} min",
+    When.CRASH_FREE_USERS: "crash-free users today fall below {threshold} %",
+    When.INGEST_LAG: "the oldest event that waits is older than {threshold} s",
 }
 
 
@@ -49,15 +51,15 @@ def manner_of(rule: AlertRule) -> Manner:
 
 
 def when_text(rule: AlertRule) -> str:
-    """Such as "an issue hits at least so many tenants: 20 within 10 min"."""
+    """Such as "an issue hits at least 20 tenants within 10 min"."""
     when = When(rule.when)
     text = str(when.label)
     if when == When.HIT_LIST and rule.threshold is not None:
-        return f"{text}, or stands for over {rule.threshold:g} h"
-    if when not in NUMBERS:
+        return f"{text}, or stands for over {rule.threshold:,.10g} h"
+    if when not in COMPARED:
         return text
-    told = NUMBERS[when].format(threshold=rule.threshold or 0, minutes=rule.minutes)
-    return f"{text} {told}"
+    threshold = f"{rule.threshold or 0:,.10g}"
+    return COMPARED[when].format(threshold=threshold, minutes=rule.minutes)
 
 
 def if_text(rule: AlertRule) -> str:

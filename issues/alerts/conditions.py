@@ -86,19 +86,19 @@ def impact_reached(score: float, threshold: float) -> str:
     """``score`` and ``threshold`` are 0-100."""
     if score < threshold:
         return ""
-    return f"Its impact is {score:.0f}, at least {threshold:g}."
+    return f"Its impact is {score:.0f}, at least {threshold:,.10g}."
 
 
 def tenants_reached(tenants: int, threshold: float, minutes: int) -> str:
     if tenants < threshold:
         return ""
-    return f"It hit {tenants:,} tenants in {minutes} min, at least {threshold:g}."
+    return f"It hit {tenants:,} tenants in {minutes} min, at least {threshold:,.10g}."
 
 
 def events_reached(events: int, threshold: float, minutes: int) -> str:
     if events < threshold:
         return ""
-    return f"{events:,} events in {minutes} min, at least {threshold:,g}."
+    return f"{events:,} events in {minutes} min, at least {threshold:,.10g}."
 
 
 def unusual(events: int, usual: Sequence[float], percent: float, minutes: int) -> str:
@@ -153,7 +153,7 @@ def lag_over(seconds: float, threshold: float) -> str:
         return ""
     return (
         f"The oldest event has waited for {seconds:,.0f} s, longer than "
-        f"{threshold:,g} s."
+        f"{threshold:,.10g} s."
     )
 
 
@@ -161,4 +161,6 @@ def overstayed(hours: float, threshold: float | None) -> str:
     """Of an entry that still stands on the hit list."""
     if threshold is None or hours <= threshold:
         return ""
-    return f"It has stood on the hit list for {hours:.0f} hours, over {threshold:g}."
+    return (
+        f"It has stood on the hit list for {hours:.0f} hours, over {threshold:,.10g}."
+    )

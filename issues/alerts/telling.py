@@ -9,6 +9,7 @@ from django.db.models import F, Max
 
 from issues.alerts.asking import manner_of, sentence
 from issues.alerts.folding import WINDOW, Waiting, plan
+from issues.alerts.rise import began, feeding
 from issues.incidents import steps
 from issues.incidents.steps import Fire
 from issues.models import Alert, AlertRule, Incident, IncidentEntry, IssueStats
@@ -142,17 +143,18 @@ def _burn(
     projects = {alert.project_id for alert in alerts}
     text = f"{first.title}. {first.text}" if count == 1 else f"{count:,} alerts."
     data: dict[str, Any] = {"rule": rule.pk, "alerts": count}
+    since = began(rule, alerts)
     fire = Fire(
         title=first.title if count == 1 else f"{rule.name}: {count:,} alerts",
         cause=cause,
         source=Incident.Source.RULE,
-        began_at=min(_happened(alert) for alert in alerts),
+        began_at=since,
         severity=rule.severity,
         text=f"{text} {sentence(rule)}",
         project=first.project if len(projects) == 1 else None,
         environment=str(first.data.get("environment") or ""),
         deploy=Deploy.objects.filter(pk=first.data.get("deploy") or 0).first(),
-        issues={alert.issue_id for alert in alerts if alert.issue_id is not None},
+        issues=feeding(alerts, since),
         channels=channels,
         data=data,
     )
@@ -160,7 +162,3 @@ def _burn(
     if not opened:
         steps.add_entry(incident, IncidentEntry.Kind.JOINED, text, now, data)
     return incident
-
-
-def _happened(alert: Alert) -> datetime:
-    return datetime.fromisoformat(alert.data["happened"])

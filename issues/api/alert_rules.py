@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from issues.alerts.asking import sentence
 from issues.alerts.preview import Told, preview
 from issues.api.fields import LevelField
-from issues.api.incident_shapes import channels_named, person_named
+from issues.api.incident_shapes import TellsPeople, channels_named, person_named
 from issues.api.rules import OfProjectSerializer, RuleViewSet, example
 from issues.models import AlertRule
 from tenants.api.fields import NameField
@@ -25,7 +25,7 @@ PEOPLE = ("channels", "people")
 MESSAGES_SHOWN, CAUSES_SHOWN = 100, 5
 
 
-class AlertRuleSerializer(OfProjectSerializer):
+class AlertRuleSerializer(TellsPeople, OfProjectSerializer):
     """All conditions must hold; empty ones do. Texts may hold ``*`` for anything."""
 
     min_level = LevelField(default=Level.DEBUG.value)

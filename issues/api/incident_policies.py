@@ -5,21 +5,28 @@ from typing import Any
 
 from rest_framework import serializers
 
-from issues.api.incident_shapes import channels_named, person_named
+from issues.api.incident_shapes import TellsPeople, channels_named, person_named
 from issues.api.rules import OfProjectSerializer, RuleViewSet, example
 from issues.models import EscalationStep, IncidentPolicy
-from tenants.api.writes import WholeAudit
+from tenants.api.writes import OnlyKnownFields, WholeAudit
 
 Given = dict[str, Any]
 
 
-class EscalationStepSerializer(serializers.ModelSerializer[EscalationStep]):
+class EscalationStepSerializer(
+    OnlyKnownFields, TellsPeople, serializers.ModelSerializer[EscalationStep]
+):
     channels = channels_named()
     people = person_named(many=True, required=False)
 
     class Meta:
         model = EscalationStep
         fields = ["after_seconds", "channels", "people"]
+
+    def validate(self, attrs: Given) -> Given:
+        if not (attrs.get("channels") or attrs.get("people")):
+            raise serializers.ValidationError("Name channels or people to tell.")
+        return attrs
 
 
 class IncidentPolicySerializer(OfProjectSerializer):

@@ -1,5 +1,6 @@
 """How incidents look in the API."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -12,7 +13,13 @@ from issues.incidents.clock import Reading
 from issues.incidents.timeline import reading
 from issues.models import Incident, IncidentEntry, IncidentIssue, Issue, Severity
 from tenants.api.fields import NameField, name_of
+from tenants.api.writes import OnlyKnownFields
 from tenants.models import Channel, Delivery, Project
+from tenants.people import unreachable
+
+# Of a clock that is ahead of ours.
+MARGIN = timedelta(minutes=5)
+LONGEST_AGO = timedelta(days=30)
 
 
 class ClockSerializer(serializers.Serializer[Any]):
@@ -180,13 +187,22 @@ def person_named(**more: Any) -> Any:
     return NameField(slug_field="username", queryset=people, **more)
 
 
+class TellsPeople(serializers.Serializer[Any]):
+    """Named people can be told, by mail."""
+
+    def validate_people(self, people: list[User]) -> list[User]:
+        if complaint := unreachable(people):
+            raise serializers.ValidationError(complaint)
+        return people
+
+
 def issues_given(**more: Any) -> Any:
     return serializers.PrimaryKeyRelatedField[Issue](
         many=True, queryset=Issue.objects.all(), **more
     )
 
 
-class NewIncidentSerializer(serializers.Serializer[Any]):
+class NewIncidentSerializer(OnlyKnownFields):
     title = serializers.CharField(max_length=200)
     severity = serializers.ChoiceField(choices=Severity.choices, default=Severity.HIGH)
     text = serializers.CharField(required=False, max_length=10_000)
@@ -207,6 +223,12 @@ class NewIncidentSerializer(serializers.Serializer[Any]):
     )
     issues = issues_given(required=False)
     channels = channels_named()
+
+    def validate_began_at(self, value: datetime) -> datetime:
+        now = timezone.now()
+        if not now - LONGEST_AGO < value < now + MARGIN:
+            raise serializers.ValidationError("Give a time within the last 30 days.")
+        return value
 
 
 class TextSerializer(serializers.Serializer[Any]):
@@ -231,7 +253,7 @@ class OwnerSerializer(serializers.Serializer[Any]):
     owner = person_named(allow_null=True, help_text="Username; null: nobody.")
 
 
-class IncidentChangeSerializer(serializers.Serializer[Any]):
+class IncidentChangeSerializer(OnlyKnownFields):
     title = serializers.CharField(required=False, max_length=200)
     severity = serializers.ChoiceField(choices=Severity.choices, required=False)
     target_seconds = serializers.IntegerField(

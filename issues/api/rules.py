@@ -11,11 +11,11 @@ from issues.grouping.rules import RuleError, parse_rule
 from issues.models import FingerprintRule, HitRule, PathRule
 from tenants.api.fields import NameField
 from tenants.api.filters import ProjectFilter
-from tenants.api.writes import AuditedWrites, ConstrainedSerializer
+from tenants.api.writes import AuditedWrites, ConstrainedSerializer, OnlyKnownFields
 from tenants.models import Project
 
 
-class OfProjectSerializer(ConstrainedSerializer):
+class OfProjectSerializer(OnlyKnownFields, ConstrainedSerializer):
     project = NameField(
         slug_field="slug",
         queryset=Project.objects.all(),

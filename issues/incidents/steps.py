@@ -244,7 +244,10 @@ def change(
         for name, old, new in zip(names, before, after, strict=True)
         if old != new
     }
-    text = "; ".join(f"{name}: {old} → {new}" for name, (old, new) in data.items())
+    text = "; ".join(
+        f"{name.replace('_', ' in ')}: {old} → {new}"
+        for name, (old, new) in data.items()
+    )
     _changed(row, Kind.CHANGED, actor, now, text, data)
     return _copied(row, incident)
 

@@ -193,7 +193,7 @@ def _done(incident: Incident) -> Iterator[str]:
     )
     rows = list(entries[: ENTRIES + 1])
     for entry in rows[:ENTRIES]:
-        what = f"{entry.get_kind_display()} by {entry.actor}"
+        what = f"{entry.get_kind_display().capitalize()} by {entry.actor}"
         text = " ".join(entry.text.split())
         yield f"- {_at(entry.at)} {what}" + (f": {text[:200]}" if text else "")
     if len(rows) > ENTRIES:

@@ -54,7 +54,7 @@ def update_of(incident: Incident, entry: IncidentEntry) -> Message:
     """One step, for those who follow."""
     what = f"{entry.get_kind_display().capitalize()} by {entry.actor}"
     return Message(
-        title=f"{what}: {incident.title}" if entry.kind != Kind.NOTE else what,
+        title=f"{what}: {incident.title}",
         text=entry.text,
         severity=incident.severity,
         status=incident.state,

@@ -129,6 +129,7 @@ class AlertRule(models.Model):
     release = _glob("Such as shop@2.*")
     path = _glob("On the transaction, the culprit or the URL, such as */checkout*")
 
+    needs_channels = True
     channels = models.ManyToManyField(Channel, blank=True)
     people = models.ManyToManyField(
         settings.AUTH_USER_MODEL, blank=True, help_text="Told by mail."

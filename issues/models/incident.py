@@ -33,6 +33,7 @@ class IncidentPolicy(models.Model):
         validators=[MinValueValidator(60)],
         help_text="From detected until the harm ends. 600 are ten minutes.",
     )
+    needs_channels = True
     channels = models.ManyToManyField(
         Channel, blank=True, help_text="Told when an incident opens, and of its course."
     )
@@ -71,6 +72,7 @@ class EscalationStep(models.Model):
         validators=[MinValueValidator(30)],
         help_text="Since detected; choose it well before the target.",
     )
+    needs_channels = True
     channels = models.ManyToManyField(Channel, blank=True)
     people = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True)
 
@@ -86,7 +88,7 @@ class EscalationStep(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"after {self.after_seconds} s"
+        return f"{self.policy}, after {self.after_seconds} s"
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

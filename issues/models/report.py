@@ -27,6 +27,7 @@ class WeeklyReport(models.Model):
     project = models.ForeignKey(
         Project, models.CASCADE, null=True, blank=True, help_text="Empty: every project"
     )
+    needs_channels = True
     channels = models.ManyToManyField(Channel)
     weekday = models.PositiveSmallIntegerField(
         choices=Weekday.choices, default=Weekday.MONDAY

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
 from tenants.admin.deliveries import badge
@@ -21,6 +22,7 @@ from tenants.admin.secret_form import SecretForm, secret_field
 from tenants.audit import Actor
 from tenants.audited import AuditedModelAdmin, may, row_id
 from tenants.channels.checking import MAPS_PEOPLE, OWNERS_ONLY, problems_of
+from tenants.channels.usage import users_of
 from tenants.delivery import send_test, switched_by_hand
 from tenants.models import Channel, Delivery
 
@@ -139,6 +141,17 @@ class ChannelAdmin(AuditedModelAdmin):
                 last_id=Subquery(newest.values("pk")[:1]),
             )
         )
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What tells through it keeps a channel; its messages go with it."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        users = [
+            f"{capfirst(user._meta.verbose_name)}: {user}"
+            for channel in objs
+            for user in users_of(channel)
+        ]
+        needed.discard(Delivery._meta.verbose_name)
+        return deleted, counts, needed, [*protected, *users]
 
     @admin.display(description="State", ordering="is_active")
     def state(self, channel: Channel) -> SafeString:

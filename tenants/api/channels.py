@@ -19,9 +19,10 @@ from rest_framework.response import Response
 
 from tenants.api.fields import name_of
 from tenants.api.filters import TimeFilter
-from tenants.api.writes import AuditedWrites, ConstrainedSerializer
+from tenants.api.writes import AuditedWrites, ConstrainedSerializer, OnlyKnownFields
 from tenants.audit import Actor
 from tenants.channels.checking import MAPS_PEOPLE, OWNERS_ONLY, problems_of
+from tenants.channels.usage import users_of
 from tenants.delivery import send_again, send_test, switched_by_hand
 from tenants.models import ApiToken, Channel, Delivery
 from tenants.refusals import Refusal
@@ -31,7 +32,7 @@ SECRETS = ("secret", "signing_secret")
 CHECKED = {"kind", "config", *SECRETS}
 
 
-class ChannelSerializer(ConstrainedSerializer):
+class ChannelSerializer(OnlyKnownFields, ConstrainedSerializer):
     config = serializers.DictField(
         required=False, help_text="By kind: see docs/alerts.md."
     )
@@ -171,6 +172,12 @@ class ChannelViewSet(AuditedWrites, viewsets.ModelViewSet[Channel]):
     read_permission = "tenants.view_channel"
     write_permission = "tenants.change_channel"
     orders = {"name": "name", "newest": "-pk"}
+
+    def remove(self, row: Channel) -> None:
+        if users := users_of(row):
+            names = ", ".join(sorted({str(user) for user in users}))
+            raise Refusal(f"{row} is still named by {names}: change that first.")
+        super().remove(row)
 
     @extend_schema(
         request=None,

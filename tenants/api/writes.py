@@ -1,7 +1,7 @@
 """Changes over the API: checked against the model's constraints, and audited."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +15,27 @@ from tenants.audit import Actor, difference, record, values_of
 from tenants.openapi import TokenScheme
 from tenants.refusals import Refusal
 
-__all__ = ["AuditedWrites", "ConstrainedSerializer", "TokenScheme", "WholeAudit"]
+__all__ = [
+    "AuditedWrites",
+    "ConstrainedSerializer",
+    "OnlyKnownFields",
+    "TokenScheme",
+    "WholeAudit",
+]
+
+
+class OnlyKnownFields(serializers.Serializer[Any]):
+    """Refuses a field that there is none of: misspelt, a condition would be left out.
+
+    Those that are only read may be sent back.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := sorted({*data} - {*self.fields})):
+            known = ", ".join(n for n, f in self.fields.items() if not f.read_only)
+            told = f"No such field; there are: {known}."
+            raise serializers.ValidationError({str(name): told for name in unknown})
+        return super().to_internal_value(data)
 
 
 class ConstrainedSerializer(serializers.ModelSerializer[Any]):

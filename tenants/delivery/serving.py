@@ -27,6 +27,7 @@ Clock = Callable[[], datetime]
 # A delivery takes two requests at most; an older row was left by a dead process.
 STALE = timedelta(seconds=2 * SECONDS + 5)
 SLICE = timedelta(seconds=30)
+NOT_EDITED = "This kind of channel does not edit what it has sent."
 
 
 def due_channels(now: datetime) -> list[int]:
@@ -90,8 +91,7 @@ def _step(delivery: Delivery, clock: Clock, send: Send) -> bool:
         return _resolve_doubt(delivery, kind, clock, send)
     if not delivery.thread and head_of(delivery):
         if not kind.EDITS:
-            told = "This kind of channel does not edit what it has sent."
-            return finish(delivery, State.SKIPPED, told, now)
+            return finish(delivery, State.SKIPPED, NOT_EDITED, now)
         if _has_newer_edit(delivery):
             return finish(delivery, State.SKIPPED, "A newer edit says more.", now)
     if delivery.attempts and is_old(delivery, now):

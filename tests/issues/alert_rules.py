@@ -36,12 +36,12 @@ def note_activity(
     )
 
 
-def hit(issue_id: int, tenant_id: int, at: datetime) -> None:
+def hit(issue_id: int, tenant_id: int, at: datetime, environment_id: int = 0) -> None:
     """An event of the minute that ``at`` lies in."""
     IssueMinute.objects.create(
         issue_id=issue_id,
         minute=at.replace(second=0),
-        environment_id=0,
+        environment_id=environment_id,
         release_id=0,
         tenant_id=tenant_id,
         events=1,

@@ -11,7 +11,7 @@ from issues.models import Alert, AlertRule
 from tenants.models import AuditEntry
 from tests.admin_pages import client_of, page
 from tests.factories import make_channel, make_issue
-from tests.issues.alert_rules import make_rule, note_activity
+from tests.issues.alert_rules import NOW, make_rule, note_activity
 
 pytestmark = pytest.mark.django_db
 
@@ -159,3 +159,16 @@ def test_alerts_of_a_message_are_listed() -> None:
     assert "first fault" not in html
     alert = Alert.objects.get(message="alert:1:1")
     assert "second fault" in page(viewer, "issues_alert_change", alert.pk)
+
+
+def test_a_rule_is_deleted_with_what_it_found() -> None:
+    rule = make_rule()
+    note_activity()
+    reacting.react_to_issues(NOW)
+
+    client_of("maintainer").post(
+        reverse("admin:issues_alertrule_delete", args=[rule.pk]), {"post": "yes"}
+    )
+
+    assert not AlertRule.objects.exists()
+    assert not Alert.objects.exists()

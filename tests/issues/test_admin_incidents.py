@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from issues.incidents.by_hand import open_by_hand
 from issues.models import EscalationStep, Incident, IncidentPolicy
+from issues.queries import tenants_of_incidents
 from tenants.models import AuditEntry
 from tests.admin_pages import buttons, client_of, page, tags_in, told
 from tests.factories import (
@@ -189,6 +190,15 @@ def test_the_page_takes_the_same_queries_however_much_burns(
         page(responder, PAGE, incident.pk)
 
 
+def test_a_tenant_of_several_issues_counts_once() -> None:
+    tenant = make_tenant("big.example")
+    issues = [make_issue(tenants=[tenant]) for _ in range(3)]
+    make_issue(merged_into=issues[0], tenants=[tenant, make_tenant("small.example")])
+    incident = burn(issues=[issue.pk for issue in issues])
+
+    assert tenants_of_incidents([incident.pk]) == {incident.pk: 2}
+
+
 def test_the_overview_shows_open_clocks(responder: Client) -> None:
     burn(title="Carrier down")
     act(responder, burn(title="Mail stuck"), "mitigate")
@@ -198,6 +208,16 @@ def test_the_overview_shows_open_clocks(responder: Client) -> None:
     assert "Carrier down" in html
     assert "Mail stuck" not in html
     assert ticking(html) == 1
+
+
+def test_the_clock_with_the_least_time_left_comes_first(responder: Client) -> None:
+    IncidentPolicy.objects.create(severity="critical", target_seconds=60)
+    burn(title="Mail stuck")
+    burn(title="Carrier down", severity="critical")
+
+    html = page(responder, "index")
+
+    assert html.index("Carrier down") < html.index("Mail stuck")
 
 
 def policy_form(**fields: Any) -> dict[str, Any]:
@@ -212,7 +232,7 @@ def policy_form(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_maintainer_writes_a_policy_with_steps() -> None:
-    lea = make_user("lea")
+    lea = make_user("lea", email="lea@example.com")
     url = reverse("admin:issues_incidentpolicy_add")
 
     client_of("maintainer").post(url, policy_form(**{"steps-0-people": lea.pk}))
@@ -220,6 +240,15 @@ def test_a_maintainer_writes_a_policy_with_steps() -> None:
     assert EscalationStep.objects.get().people.get() == lea
     entry = AuditEntry.objects.get(object_type="issues.incidentpolicy")
     assert entry.action == "added"
+
+
+def test_a_step_that_would_tell_nobody_is_not_saved() -> None:
+    url = reverse("admin:issues_incidentpolicy_add")
+
+    html = client_of("maintainer").post(url, policy_form()).content.decode()
+
+    assert "Name channels or people to tell." in html
+    assert not EscalationStep.objects.exists()
 
 
 def test_a_responder_writes_no_policy(responder: Client) -> None:

@@ -6,6 +6,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from issues.alerts import reacting
+from issues.alerts.asking import sentence
 from issues.models import AlertRule
 from tenants.models import AuditEntry
 from tests.factories import (
@@ -27,7 +28,8 @@ RULES, ALERTS = "/api/v1/alert-rules/", "/api/v1/alerts/"
 @pytest.fixture
 def client() -> APIClient:
     make_channel("on call")
-    make_user("lea")
+    make_user("lea", email="lea@example.com")
+    make_user("mute")
     return token_client("issue:write")
 
 
@@ -89,6 +91,8 @@ def test_a_rule_is_made_and_audited(client: APIClient) -> None:
         ({"opens_incident": True, "digest_minutes": 5}, "tells at once"),
         ({"repeat_minutes": 0}, "greater than or equal to 1"),
         ({"channels": ["nobody"]}, "nobody"),
+        ({"enviroment": "production"}, "No such field; there are: name"),
+        ({"people": ["mute"]}, "No e-mail address in the account of mute"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_a_problem(
@@ -189,3 +193,33 @@ def test_the_usual_is_that_of_an_hour(client: APIClient) -> None:
 
     assert response.status_code == 400
     assert "at most 60 minutes" in str(response.json())
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {"when": "tenants", "threshold": 20, "minutes": 10},
+            "an issue hits at least 20 tenants within 10 min",
+        ),
+        (
+            {"when": "unusual", "threshold": 50, "minutes": 60},
+            "events within 60 min are 50 % above the usual",
+        ),
+        (
+            {"when": "events", "threshold": 2_000_000, "minutes": 5},
+            "events of an environment are at least 2,000,000 within 5 min",
+        ),
+        ({"when": "hit_list", "threshold": 4}, "its time, or stands for over 4 h"),
+    ],
+)
+def test_a_threshold_stands_where_it_is_said(fields: dict[str, Any], text: str) -> None:
+    assert text in sentence(make_rule(**fields))
+
+
+def test_what_is_shown_may_be_sent_back(client: APIClient) -> None:
+    shown = write(client).json()
+
+    response = client.patch(f"{RULES}{shown['id']}/", shown, format="json")
+
+    assert response.status_code == 200, response.json()

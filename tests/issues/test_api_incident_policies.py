@@ -16,7 +16,7 @@ URL = "/api/v1/incident-policies/"
 def client() -> APIClient:
     url = "https://hooks.example.com/"
     Channel.objects.create(name="on call", kind="webhook", config={"url": url})
-    make_user("lea")
+    make_user("lea", email="lea@example.com")
     return token_client("issue:write")
 
 
@@ -80,7 +80,7 @@ def test_what_is_not_given_stays(client: APIClient) -> None:
 
 
 def test_steps_of_the_same_time_are_a_problem(client: APIClient) -> None:
-    response = write(client, steps=[{"after_seconds": 60}, {"after_seconds": 60}])
+    response = write(client, steps=[{"after_seconds": 60, "people": ["lea"]}] * 2)
 
     assert response.status_code == 400
     assert "same time" in str(response.json()["errors"]["steps"])
@@ -98,3 +98,21 @@ def test_policies_are_made_by_maintainers(
     client: APIClient, role: str, status: int
 ) -> None:
     assert write(role_client(role)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("step", "complaint"),
+    [
+        ({"after_seconds": 240}, "Name channels or people"),
+        ({"after_seconds": 240, "people": ["mute"]}, "No e-mail address"),
+    ],
+)
+def test_a_step_that_would_tell_nobody_is_a_problem(
+    client: APIClient, step: dict[str, Any], complaint: str
+) -> None:
+    make_user("mute")
+
+    response = write(client, steps=[step])
+
+    assert response.status_code == 400
+    assert complaint in str(response.json())

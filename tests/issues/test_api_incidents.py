@@ -8,7 +8,8 @@ from rest_framework.test import APIClient
 
 from issues.incidents.by_hand import open_by_hand
 from issues.models import Incident
-from tenants.models import AuditEntry
+from tenants.delivery import NOT_EDITED
+from tenants.models import AuditEntry, Delivery
 from tests.factories import (
     ANNA,
     make_channel,
@@ -233,3 +234,29 @@ def test_a_step_is_audited_with_the_token(client: APIClient) -> None:
     do(client, burn(), "acknowledge")
 
     assert AuditEntry.objects.filter(actor="token ci", action="acknowledged").exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"began_at": "1990-11-27T14:30:00Z"},
+        {"began_at": (NOW + timedelta(days=1)).isoformat()},
+        {"beganat": NOW.isoformat()},
+    ],
+)
+def test_a_beginning_that_cannot_be_is_a_problem(
+    client: APIClient, fields: dict[str, str]
+) -> None:
+    response = client.post(URL, {"title": "Checkout fails", **fields}, format="json")
+
+    assert response.status_code == 400
+    assert not Incident.objects.exists()
+
+
+def test_edits_for_channels_that_have_none_were_not_sent(client: APIClient) -> None:
+    channel = make_channel()
+    incident = burn(channels=[channel])
+    rows = Delivery.objects.filter(subject=incident.subject)
+    rows.update(state=Delivery.State.SKIPPED, told=NOT_EDITED)
+
+    assert client.get(f"{URL}{incident.pk}/").json()["deliveries"] == []
