@@ -1,10 +1,11 @@
 """Writes what a rule found as alerts, each cause once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from issues.alerts.found import Found
-from issues.alerts.standing import STANDING, repeat_of
+from issues.alerts.rise import began
+from issues.alerts.standing import STANDING, resolved_of_late, told_of_late
 from issues.models import Alert, AlertRule
 
 State = Alert.State
@@ -15,22 +16,25 @@ def note(rule: AlertRule, found: Sequence[Found], now: datetime) -> list[Alert]:
     """The alerts that are new; in the transaction of whoever found them.
 
     What was told of late is *suppressed*: its cause stands in the list, and is not
-    told. Of what only stands on, nothing is written.
+    told. Of what only stands on, nothing is written. What rises anew after its incident
+    was resolved is told at once.
     """
     if not found:
         return []
     known = _causes(rule, found)
-    recent = _told_of_late(rule, found, now)
+    late = _told_of_late(rule, found, now)
     alerts = []
     for one in found:
         if one.cause in known:
             continue
         known.add(one.cause)
-        again = one.about in recent
-        if again and rule.when in STANDING:
-            continue
-        recent.add(one.about)
-        alerts.append(_alert(rule, one, now, again))
+        alert = _alert(rule, one, now)
+        if _is_silent(rule, alert, late):
+            if rule.when in STANDING:
+                continue
+            alert.state = State.SUPPRESSED
+        late[one.about] = None
+        alerts.append(alert)
     Alert.objects.bulk_create(alerts, batch_size=PIECE)
     return alerts
 
@@ -40,16 +44,30 @@ def _causes(rule: AlertRule, found: Sequence[Found]) -> set[str]:
     return set(rows.values_list("cause", flat=True))
 
 
-def _told_of_late(rule: AlertRule, found: Sequence[Found], now: datetime) -> set[str]:
-    rows = Alert.objects.filter(
-        rule=rule,
-        about__in=[one.about for one in found],
-        at__gt=now - repeat_of(rule),
-    )
-    return set(rows.exclude(state=State.SUPPRESSED).values_list("about", flat=True))
+def _told_of_late(
+    rule: AlertRule, found: Sequence[Found], now: datetime
+) -> dict[str, datetime | None]:
+    """What was told of within the repeat interval; a time: its incident is over."""
+    rows = told_of_late(rule, now).filter(about__in=[one.about for one in found])
+    over = resolved_of_late(rule, now)
+    late: dict[str, datetime | None] = {}
+    for about, message in rows.order_by("pk").values_list("about", "message"):
+        late[about] = over.get(message)
+    return late
 
 
-def _alert(rule: AlertRule, found: Found, now: datetime, again: bool) -> Alert:
+def _is_silent(
+    rule: AlertRule, alert: Alert, late: Mapping[str, datetime | None]
+) -> bool:
+    """Whether it was told of late, and is not a new fire after one that is out."""
+    if alert.about not in late:
+        return False
+    out = late[alert.about]
+    # By the minute, as a rise is known.
+    return out is None or began(rule, [alert]) < out.replace(second=0, microsecond=0)
+
+
+def _alert(rule: AlertRule, found: Found, now: datetime) -> Alert:
     cause = found.incident_cause
     if not cause.startswith("deploy:"):
         cause = f"rule:{rule.pk}:{cause}" if cause else f"rule:{rule.pk}"
@@ -65,5 +83,4 @@ def _alert(rule: AlertRule, found: Found, now: datetime, again: bool) -> Alert:
         project_id=found.project_id,
         incident_cause=cause if rule.opens_incident else "",
         data={**found.data, "happened": found.at.isoformat()},
-        state=State.SUPPRESSED if again else State.PENDING,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from issues.alerts.asking import asked_of
@@ -22,7 +22,14 @@ from issues.alerts.daily_users import users_today
 from issues.alerts.facts import facts_of
 from issues.alerts.found import Found, of_issue, of_place, stamped
 from issues.alerts.narrowing import narrowed
-from issues.models import Alert, AlertRule, InboxEnvelope, Issue, IssueMinute
+from issues.models import (
+    Alert,
+    AlertRule,
+    InboxEnvelope,
+    Incident,
+    Issue,
+    IssueMinute,
+)
 from issues.models.issue import IssueQuerySet
 from issues.queries import families_of
 
@@ -36,12 +43,26 @@ def repeat_of(rule: AlertRule) -> timedelta:
     return timedelta(minutes=rule.repeat_minutes)
 
 
+def told_of_late(rule: AlertRule, now: datetime) -> QuerySet[Alert]:
+    """Alerts within the repeat interval, but those that were not told again."""
+    late = Alert.objects.filter(rule=rule, at__gt=now - repeat_of(rule))
+    return late.exclude(state=Alert.State.SUPPRESSED)
+
+
+def resolved_of_late(rule: AlertRule, now: datetime) -> dict[str, datetime]:
+    """Incidents, by the subject of their messages, with when they were resolved."""
+    if not rule.opens_incident:
+        return {}
+    rows = Incident.objects.filter(resolved_at__gt=now - repeat_of(rule))
+    return {row.subject: row.resolved_at for row in rows if row.resolved_at}
+
+
 def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
     """Open issues that the rule may tell of now, the worst first."""
     about = Concat(Value("issue:"), Cast(OuterRef("pk"), CharField()))
-    told = Alert.objects.filter(
-        rule=rule, about=about, at__gt=now - repeat_of(rule)
-    ).exclude(state=Alert.State.SUPPRESSED)
+    # Of those whose incident is over, ``note`` looks at when they rose again.
+    over = list(resolved_of_late(rule, now))
+    told = told_of_late(rule, now).filter(about=about).exclude(message__in=over)
     issues = Issue.objects.open().filter(~Exists(told), level__gte=rule.min_level)
     if rule.project_id is not None:
         issues = issues.filter(project=rule.project_id)

@@ -6,8 +6,10 @@ import pytest
 
 from issues.alerts import reacting
 from issues.alerts.rise import first_of_rise
-from issues.models import Incident
+from issues.incidents.steps import resolve
+from issues.models import Incident, IssueStats
 from tests.factories import (
+    ANNA,
     make_environment,
     make_issue,
     make_minute,
@@ -85,3 +87,46 @@ def test_open_issues_of_the_environment_join_its_incident() -> None:
     reacting.tick(NOW)
 
     assert list(Incident.objects.get().issues.all()) == [issue]
+
+
+@pytest.mark.django_db
+def test_a_new_fire_after_a_resolved_incident_opens_another() -> None:
+    make_rule("events", threshold=50, minutes=5, opens_incident=True)
+    project = make_project()
+    release, environment = make_release(project, "1.0"), make_environment(project)
+    make_minute(release, environment, START, events=60)
+    reacting.tick(NOW)
+    resolve(Incident.objects.get(), ANNA, NOW + MINUTE)
+
+    reacting.tick(NOW + 2 * MINUTE)
+    assert Incident.objects.count() == 1  # what stands on is no new fire
+
+    make_minute(release, environment, START + 6 * MINUTE, events=60)
+    reacting.tick(NOW + 6 * MINUTE)
+    second = Incident.objects.first()
+    assert Incident.objects.count() == 2
+    assert second is not None
+    assert second.began_at == START + 6 * MINUTE
+
+    reacting.tick(NOW + 7 * MINUTE)
+    assert Incident.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_an_issue_that_hits_many_anew_opens_another_incident() -> None:
+    make_rule("tenants", threshold=3, minutes=10, opens_incident=True)
+    tenants = [make_tenant() for _ in range(3)]
+    issue = make_issue(first_seen=START, tenants=tenants, stats={"tenants": 3})
+    for tenant in tenants:
+        hit(issue.pk, tenant.pk, NOW)
+    reacting.tick(NOW)
+    resolve(Incident.objects.get(), ANNA, NOW + MINUTE)
+    reacting.tick(NOW + 2 * MINUTE)
+    assert Incident.objects.count() == 1
+
+    for tenant in tenants:
+        hit(issue.pk, tenant.pk, NOW + 12 * MINUTE)
+    IssueStats.objects.update(last_seen=NOW + 12 * MINUTE)
+    reacting.tick(NOW + 12 * MINUTE)
+
+    assert Incident.objects.count() == 2
