@@ -23,7 +23,6 @@ from django.urls import get_resolver
 from rush_monitor.celery import app
 from rush_monitor.first_run import prepare_database, welcome
 from rush_monitor.serve import serve
-from rush_monitor.spawn import allocate_sparingly
 
 # Imported late by those who use them; loaded early, all share them.
 SHARED = (
@@ -56,7 +55,6 @@ ALONE = {"without_gossip": True, "without_mingle": True, "without_heartbeat": Tr
 
 def load_shared() -> None:
     """Load what all processes use, and keep the garbage collector from touching it."""
-    allocate_sparingly()
     for module in SHARED:
         import_module(module)
     for middleware in settings.MIDDLEWARE:

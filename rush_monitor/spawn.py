@@ -19,8 +19,6 @@ _HAS_PROC = Path("/proc/self/stat").exists()
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _CLONE_NEWUSER = 0x10000000
-_M_ARENA_MAX = -8
-_M_THRESHOLDS = ((-1, 128 << 10), (-3, 128 << 10))  # trim, mmap: glibc's, made fixed
 # What a forked child must not inherit a handler of.
 _RESET = (
     signal.SIGINT,
@@ -151,18 +149,6 @@ def _call(function: str, *arguments: int) -> None:
     if getattr(_LIBC, function)(*wide) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{function}: {os.strerror(number)}")
-
-
-def allocate_sparingly() -> None:
-    """Let this process and its forks give back to the system what they free.
-
-    The C library else keeps an arena for each thread, and holds on to the room of the
-    largest block it ever had: 2 to 4 MB in each process. Only glibc can be told.
-    """
-    tell = getattr(_LIBC, "mallopt", None)
-    if tell is not None:
-        for option, value in ((_M_ARENA_MAX, 1), *_M_THRESHOLDS):
-            tell(option, value)
 
 
 def enter_user_namespace() -> None:

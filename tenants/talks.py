@@ -120,6 +120,14 @@ def outcome_of(answer: Answer) -> Outcome:
     return Outcome(Fate.REFUSED, told, answer=answer, broken=broken)
 
 
+def outcome_of_telling(answer: Answer) -> Outcome:
+    """The same of a message: where it redirects, nobody took it, nor will."""
+    outcome = outcome_of(answer)
+    if 300 <= answer.status < 400:
+        return Outcome(Fate.REFUSED, outcome.told, answer=answer, broken=True)
+    return outcome
+
+
 def outcome_of_reading(answer: Answer) -> Outcome | None:
     """What a GET before the call says when it failed; None: it worked."""
     if 200 <= answer.status < 300:

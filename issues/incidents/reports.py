@@ -6,7 +6,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from issues.incidents.timeline import MARKS
 from issues.models import Incident, IncidentEntry, IncidentIssue, Issue
-from tenants.delivery import NOT_EDITED
+from tenants.delivery import NOT_OFFERED
 from tenants.models import Delivery
 
 ENTRIES_SHOWN = 500
@@ -44,10 +44,10 @@ def entries_of(incident: Incident) -> list[IncidentEntry]:
 def deliveries_of(incident: Incident) -> list[Delivery]:
     """The newest messages about it, in the order in which they were written.
 
-    Without edits for channels that have none: nobody waits for those.
+    Without edits and updates for channels that have none: nobody waits for those.
     """
     found = Delivery.objects.filter(subject=incident.subject).select_related("channel")
-    found = found.exclude(state=Delivery.State.SKIPPED, told=NOT_EDITED)
+    found = found.exclude(state=Delivery.State.SKIPPED, told__in=NOT_OFFERED)
     return list(found.order_by("-id")[:DELIVERIES_SHOWN])[::-1]
 
 

@@ -13,9 +13,19 @@ import orjson
 from tenants.channels.post import Access, Post, unknown_fields
 from tenants.message import Message
 from tenants.outbound import Request
-from tenants.talks import Fate, Outcome, Send, Sighting, Talk, called, outcome_of, part
+from tenants.talks import (
+    Fate,
+    Outcome,
+    Send,
+    Sighting,
+    Talk,
+    called,
+    outcome_of_telling,
+    part,
+)
 
-EDITS, REPEATS, LOOKS_UP = True, False, False
+EDITS, UPDATES = True, True
+REPEATS, LOOKS_UP = False, False
 COLOURS = {"critical": 0xD92D20, "high": 0xF79009, "low": 0x2E90FA}
 RESOLVED = 0x12B76A
 TITLE, TEXT, NAME, VALUE, MOST_FIELDS = 256, 4000, 256, 1024, 25
@@ -49,7 +59,7 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     body = {"embeds": [embed(post.message)], "allowed_mentions": {"parse": []}}
     headers = {"Content-Type": "application/json"}
     answer = yield Request(method, target, headers, orjson.dumps(body))
-    outcome = outcome_of(answer)
+    outcome = outcome_of_telling(answer)
     if outcome.fate == Fate.CALLED:
         ref = str(part(answer.json(), "id") or post.head)
         return Outcome(Fate.CALLED, "Discord took it.", ref, answer=answer)

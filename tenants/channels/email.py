@@ -22,7 +22,8 @@ from tenants.channels.post import Access, Post, unknown_fields
 from tenants.channels.smtp import hand_over
 from tenants.talks import Fate, Outcome, Send, Sighting
 
-EDITS, REPEATS, LOOKS_UP = False, False, False
+EDITS, UPDATES = False, True
+REPEATS, LOOKS_UP = False, False
 FIELDS = {"to": "a list of addresses"}
 SUBJECT = 200
 

@@ -11,9 +11,10 @@ import orjson
 
 from tenants.channels.post import Access, Post, unknown_fields
 from tenants.outbound import Request
-from tenants.talks import Fate, Outcome, Send, Sighting, Talk, called, outcome_of
+from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of_telling
 
-EDITS, REPEATS, LOOKS_UP = True, True, False
+EDITS, UPDATES = True, False
+REPEATS, LOOKS_UP = True, False
 FIELDS = {"url": "another address, such as https://events.eu.pagerduty.com/v2/enqueue"}
 URL = "https://events.pagerduty.com/v2/enqueue"
 SEVERITIES = {"critical": "critical", "high": "error", "low": "warning", "info": "info"}
@@ -33,8 +34,6 @@ def problems(access: Access) -> dict[str, str]:
 
 
 def deliver(access: Access, post: Post, send: Send) -> Outcome:
-    if post.message.thread:
-        return Outcome(Fate.CALLED, "PagerDuty has no place for updates: not sent.")
     return called(_talk(access, post), send)
 
 
@@ -47,7 +46,7 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     url = access.text("url") or URL
     body = orjson.dumps(event(access.secret, post))
     answer = yield Request("POST", url, headers, body)
-    return outcome_of(answer)
+    return outcome_of_telling(answer)
 
 
 def event(routing_key: str, post: Post) -> dict[str, Any]:

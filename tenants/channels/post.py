@@ -62,13 +62,14 @@ class Kind(Protocol):
     """What each module of ``tenants.channels`` offers.
 
     ``EDITS``: the head can be changed in place, twice without harm; else an edit is not
-    sent. ``REPEATS``:
+    sent. ``UPDATES``: it has a place for updates, which else are not sent. ``REPEATS``:
     the other side acts once per key, so that an attempt in doubt may be made again.
     ``LOOKS_UP``: what was sent can be found again. With neither, an attempt in doubt
     ends as *outcome unknown*.
     """
 
     EDITS: bool
+    UPDATES: bool
     REPEATS: bool
     LOOKS_UP: bool
 

@@ -22,13 +22,14 @@ from tenants.talks import (
     Talk,
     called,
     looked_up,
-    outcome_of,
+    outcome_of_telling,
     part,
     parts,
     retry_after,
 )
 
-EDITS, REPEATS, LOOKS_UP = True, False, True
+EDITS, UPDATES = True, True
+REPEATS, LOOKS_UP = False, True
 FIELDS = {
     "channel": "the id of the channel, such as C0123456789",
     "api": "another address than https://slack.com/api, such as a proxy's",
@@ -114,7 +115,7 @@ def outcome_of_call(answer: Answer) -> Outcome:
     found = answer.json()
     error = part(found, "error")
     if answer.status != 200 or not isinstance(found, dict):
-        return outcome_of(answer)
+        return outcome_of_telling(answer)
     if found.get("ok"):
         ts = str(part(found, "ts") or "")
         return Outcome(Fate.CALLED, "Slack took it.", ts, answer=answer)

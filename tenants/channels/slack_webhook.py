@@ -9,9 +9,10 @@ import orjson
 from tenants.channels.post import Access, Post, unknown_fields
 from tenants.channels.slack_blocks import blocks, fallback
 from tenants.outbound import Request
-from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of
+from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of_telling
 
-EDITS, REPEATS, LOOKS_UP = False, False, False
+EDITS, UPDATES = False, True
+REPEATS, LOOKS_UP = False, False
 
 
 def problems(access: Access) -> dict[str, str]:
@@ -39,4 +40,4 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
     }
     headers = {"Content-Type": "application/json"}
     answer = yield Request("POST", access.secret, headers, orjson.dumps(body))
-    return outcome_of(answer)
+    return outcome_of_telling(answer)

@@ -12,9 +12,10 @@ import orjson
 from tenants.channels.post import Access, Post, unknown_fields
 from tenants.message import Message
 from tenants.outbound import Request
-from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of
+from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of_telling
 
-EDITS, REPEATS, LOOKS_UP = False, False, False
+EDITS, UPDATES = False, True
+REPEATS, LOOKS_UP = False, False
 COLOURS = {"critical": "attention", "high": "warning"}
 MOST_BYTES = 24_000  # Teams takes 28 kB
 
@@ -46,7 +47,7 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
         body = orjson.dumps(envelope(card(short)))
     headers = {"Content-Type": "application/json"}
     answer = yield Request("POST", access.secret, headers, body)
-    return outcome_of(answer)
+    return outcome_of_telling(answer)
 
 
 def envelope(content: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import orjson
 from tenants.channels.post import Access, Post, unknown_fields
 from tenants.outbound import Request
 from tenants.signing import SHORTEST_SECRET, signed_headers
-from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of
+from tenants.talks import Outcome, Send, Sighting, Talk, called, outcome_of_telling
 
-EDITS, REPEATS, LOOKS_UP = False, True, False
+EDITS, UPDATES = False, True
+REPEATS, LOOKS_UP = True, False
 FIELDS = {"url": "where the POST goes"}
 
 
@@ -54,4 +55,4 @@ def _talk(access: Access, post: Post) -> Talk[Outcome]:
         **signed_headers(access.secret, body, post.at),
     }
     answer = yield Request("POST", access.text("url"), headers, body)
-    return outcome_of(answer)
+    return outcome_of_telling(answer)

@@ -14,12 +14,12 @@ A channel that refuses for good is switched off, and the others hear of it.
 """
 
 from tenants.delivery.enqueueing import enqueue, send_again
-from tenants.delivery.serving import NOT_EDITED, due_channels, serve
+from tenants.delivery.serving import NOT_OFFERED, due_channels, serve
 from tenants.delivery.switching import switch_off, switch_on, switched_by_hand
 from tenants.delivery.testing import send_test
 
 __all__ = [
-    "NOT_EDITED",
+    "NOT_OFFERED",
     "due_channels",
     "enqueue",
     "send_again",

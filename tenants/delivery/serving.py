@@ -28,6 +28,8 @@ Clock = Callable[[], datetime]
 STALE = timedelta(seconds=2 * SECONDS + 5)
 SLICE = timedelta(seconds=30)
 NOT_EDITED = "This kind of channel does not edit what it has sent."
+NOT_UPDATED = "This kind of channel has no place for updates."
+NOT_OFFERED = (NOT_EDITED, NOT_UPDATED)
 
 
 def due_channels(now: datetime) -> list[int]:
@@ -89,14 +91,22 @@ def _step(delivery: Delivery, clock: Clock, send: Send) -> bool:
     kind = KINDS[delivery.channel.kind]
     if delivery.state == State.SENDING or delivery.in_doubt:
         return _resolve_doubt(delivery, kind, clock, send)
-    if not delivery.thread and head_of(delivery):
-        if not kind.EDITS:
-            return finish(delivery, State.SKIPPED, NOT_EDITED, now)
-        if _has_newer_edit(delivery):
-            return finish(delivery, State.SKIPPED, "A newer edit says more.", now)
+    if reason := _not_to_be_sent(delivery, kind):
+        return finish(delivery, State.SKIPPED, reason, now)
     if delivery.attempts and is_old(delivery, now):
         return give_up(delivery, delivery.told, now)
     return _claim(delivery, now) and _attempt(delivery, kind, clock, send)
+
+
+def _not_to_be_sent(delivery: Delivery, kind: Kind) -> str:
+    """Why nothing is sent, "" when it is."""
+    if delivery.thread:
+        return "" if kind.UPDATES else NOT_UPDATED
+    if not head_of(delivery):
+        return ""
+    if not kind.EDITS:
+        return NOT_EDITED
+    return "A newer edit says more." if _has_newer_edit(delivery) else ""
 
 
 def _end_at_a_closed_door(delivery: Delivery, now: datetime) -> bool:

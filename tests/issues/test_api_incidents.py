@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from issues.incidents.by_hand import open_by_hand
 from issues.models import Incident
-from tenants.delivery import NOT_EDITED
+from tenants.delivery import NOT_OFFERED
 from tenants.models import AuditEntry, Delivery
 from tests.factories import (
     ANNA,
@@ -253,10 +253,13 @@ def test_a_beginning_that_cannot_be_is_a_problem(
     assert not Incident.objects.exists()
 
 
-def test_edits_for_channels_that_have_none_were_not_sent(client: APIClient) -> None:
+@pytest.mark.parametrize("told", NOT_OFFERED)
+def test_what_a_channel_does_not_offer_was_not_sent(
+    client: APIClient, told: str
+) -> None:
     channel = make_channel()
     incident = burn(channels=[channel])
     rows = Delivery.objects.filter(subject=incident.subject)
-    rows.update(state=Delivery.State.SKIPPED, told=NOT_EDITED)
+    rows.update(state=Delivery.State.SKIPPED, told=told)
 
     assert client.get(f"{URL}{incident.pk}/").json()["deliveries"] == []

@@ -148,6 +148,7 @@ def test_a_redirect_into_our_own_network_is_not_followed(
         assert (len(outside.requests), inside.requests) == (6, [])
     told = Delivery.objects.get(channel__kind="webhook").told
     assert told == f"HTTP {status}: it redirects, which is not followed."
+    assert not Channel.objects.filter(is_active=True).exists()
 
 
 def test_a_name_that_changes_its_mind_is_called_where_it_was_checked(

@@ -160,6 +160,16 @@ def test_pagerduty_is_one_alert_that_is_acknowledged_and_resolved(
     assert told[0]["links"][0]["href"].endswith("/incident/1/")
 
 
+def test_pagerduty_has_no_place_for_updates(receiver: Receiver) -> None:
+    config = {"url": receiver.url}
+    channel = make_channel("pagerduty", config=config, secret=ROUTING_KEY)
+    update = full(channel, "note 1", thread=True)
+    serve(channel.pk)
+
+    assert not receiver.calls()
+    assert state_of(update) == State.SKIPPED
+
+
 def test_pagerduty_in_doubt_is_told_again(receiver: Receiver) -> None:
     channel = make_channel(
         "pagerduty", config={"url": receiver.url}, secret=ROUTING_KEY
