@@ -73,6 +73,10 @@ class Families:
     members: list[int]
     roots: list[int]
 
+    def root_of(self) -> dict[int, int]:
+        """The issue that shows a member, by the member."""
+        return dict(zip(self.members, self.roots, strict=True))
+
 
 def families_of(issue_ids: Sequence[int]) -> Families:
     """The issues themselves and what is merged into them."""
@@ -99,7 +103,7 @@ def trends(families: Families, now: datetime, hours: int = 24) -> dict[int, list
     """Events by hour of each family, oldest first, the running hour last."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     start = this_hour - timedelta(hours=hours - 1)
-    root_of = dict(zip(families.members, families.roots, strict=True))
+    root_of = families.root_of()
     series = {root: [0] * hours for root in families.roots}
     found = _rows(TRENDS, {"members": families.members, "start": start})
     for issue_id, hour, events in found:

@@ -1,6 +1,6 @@
 """The base of every admin page: unfold's looks, and an audit row for each change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
@@ -70,6 +70,8 @@ class AuditedModelAdmin(BaseAdmin):
     show_full_result_count = False
     compressed_fields = True
     warn_unsaved_form = True
+    # Rows that are deleted with one of these, and never alone.
+    goes_along: Sequence[type[Model]] = ()
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -94,6 +96,12 @@ class AuditedModelAdmin(BaseAdmin):
         # "Delete selected" writes its audit rows before it deletes.
         with transaction.atomic():
             return super().response_action(request, queryset, *args, **kwargs)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Without asking for a right of their own for what ``goes_along``."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        needed -= {model._meta.verbose_name for model in self.goes_along}
+        return deleted, counts, needed, protected
 
     def must_view(self, request: HttpRequest) -> None:
         """Raise PermissionDenied where the person may not see these rows."""

@@ -63,6 +63,7 @@ class AlertRuleForm(TellsPeople, BaseForm):
 @admin.register(AlertRule)
 class AlertRuleAdmin(OffersChannels, AuditedModelAdmin):
     form = AlertRuleForm
+    goes_along = (Alert,)
     # Expressions over the form's fields, for unfold.
     conditional_fields = {
         name: f"{json.dumps(whens)}.includes(when)" for name, whens in ASKED.items()
@@ -104,12 +105,6 @@ class AlertRuleAdmin(OffersChannels, AuditedModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("channels", "people")
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Alerts are deleted with their rule, and never alone."""
-        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
-        needed.discard(Alert._meta.verbose_name)
-        return deleted, counts, needed, protected
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.preview_view)

@@ -12,7 +12,7 @@ from math import sqrt
 from tenants.patterns import LOOKED_AT, Glob, parse_glob
 
 # Fewer sessions or users say nothing of a share; fewer events are never unusual.
-FEWEST_SESSIONS = FEWEST_USERS = 20
+FEWEST_COUNTED = 20
 FEWEST_EVENTS = 10
 # Chance alone moves a count by its square root; this many of them it rarely does.
 DEVIATIONS = 3.0
@@ -120,32 +120,21 @@ def unusual(events: int, usual: Sequence[float], percent: float, minutes: int) -
 
 def crash_free_below(sessions: int, crashed: int, percent: float, minutes: int) -> str:
     """``percent`` of the sessions should be free of crashes."""
-    if sessions < FEWEST_SESSIONS:
-        return ""
-    free = _free(crashed, sessions)
-    if free >= percent:
-        return ""
-    return (
-        f"{free:.2f} % of {sessions:,} sessions in {minutes} min were crash-free, "
-        f"below {percent:g} %."
-    )
+    return _below(sessions, crashed, percent, f"sessions in {minutes} min")
 
 
 def crash_free_users_below(users: int, crashed: int, percent: float) -> str:
     """``percent`` of the users of a day (UTC) should have met no crash."""
-    if users < FEWEST_USERS:
+    return _below(users, crashed, percent, "users of the day (UTC)")
+
+
+def _below(count: int, crashed: int, percent: float, what: str) -> str:
+    if count < FEWEST_COUNTED:
         return ""
-    free = _free(crashed, users)
+    free = 100 * max(0.0, 1 - crashed / count)
     if free >= percent:
         return ""
-    return (
-        f"{free:.2f} % of {users:,} users of the day (UTC) were crash-free, below "
-        f"{percent:g} %."
-    )
-
-
-def _free(crashed: int, of: int) -> float:
-    return 100 * max(0.0, 1 - crashed / of)
+    return f"{free:.2f} % of {count:,} {what} were crash-free, below {percent:g} %."
 
 
 def lag_over(seconds: float, threshold: float) -> str:

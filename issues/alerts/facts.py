@@ -38,7 +38,7 @@ def facts_of(issues: Sequence[Issue], asked: Asked) -> dict[int, Facts]:
     if not facts or not (keys or hit):
         return facts
     families = families_of(list(facts))
-    root_of = dict(zip(families.members, families.roots, strict=True))
+    root_of = families.root_of()
     if keys:
         _add_tags(facts, root_of, keys)
     if asked.path:

@@ -62,7 +62,7 @@ def narrowed(ids: Sequence[int], asked: Asked) -> Iterator[int]:
 def _meeting(condition: Condition, ids: Sequence[int]) -> list[int]:
     """Issues that meet it, or show a merged issue that does."""
     families = families_of(ids)
-    root_of = dict(zip(families.members, families.roots, strict=True))
+    root_of = families.root_of()
     roots = {root_of[pk] for pk in condition(families.members)}
     return [pk for pk in ids if pk in roots]
 

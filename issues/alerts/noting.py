@@ -1,10 +1,9 @@
 """Writes what a rule found as alerts, each cause once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from issues.alerts.found import Found
-from issues.alerts.rise import began
 from issues.alerts.standing import STANDING, resolved_of_late, told_of_late
 from issues.models import Alert, AlertRule
 
@@ -16,8 +15,8 @@ def note(rule: AlertRule, found: Sequence[Found], now: datetime) -> list[Alert]:
     """The alerts that are new; in the transaction of whoever found them.
 
     What was told of late is *suppressed*: its cause stands in the list, and is not
-    told. Of what only stands on, nothing is written. What rises anew after its incident
-    was resolved is told at once.
+    told. Of what only stands on, nothing is written. What happens or rises anew after
+    its incident was resolved is told at once.
     """
     if not found:
         return []
@@ -29,7 +28,7 @@ def note(rule: AlertRule, found: Sequence[Found], now: datetime) -> list[Alert]:
             continue
         known.add(one.cause)
         alert = _alert(rule, one, now)
-        if _is_silent(rule, alert, late):
+        if _is_silent(rule, one, late):
             if rule.when in STANDING:
                 continue
             alert.state = State.SUPPRESSED
@@ -57,14 +56,25 @@ def _told_of_late(
 
 
 def _is_silent(
-    rule: AlertRule, alert: Alert, late: Mapping[str, datetime | None]
+    rule: AlertRule, found: Found, late: Mapping[str, datetime | None]
 ) -> bool:
-    """Whether it was told of late, and is not a new fire after one that is out."""
-    if alert.about not in late:
+    """Whether it was told of late, and has not happened anew since that was over."""
+    if found.about not in late:
         return False
-    out = late[alert.about]
-    # By the minute, as a rise is known.
-    return out is None or began(rule, [alert]) < out.replace(second=0, microsecond=0)
+    over = late[found.about]
+    return over is None or rule.when in STANDING or found.at < over
+
+
+def note_what_is_over(
+    rule: AlertRule, resolved: Collection[str], found: Sequence[Found], now: datetime
+) -> None:
+    """Of what incidents told that are resolved: what is not ``found`` any more.
+
+    ``resolved``: their subjects, read before it was looked for what stands.
+    """
+    if resolved:
+        told = told_of_late(rule, now).filter(message__in=resolved)
+        told.exclude(about__in=[one.about for one in found]).update(is_over=True)
 
 
 def _alert(rule: AlertRule, found: Found, now: datetime) -> Alert:

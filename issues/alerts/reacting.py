@@ -14,8 +14,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from issues.alerts.found import Found
 from issues.alerts.happenings import ACTIVITIES, HAPPENINGS, of_activities
 from issues.alerts.lags import keep_lag
-from issues.alerts.noting import note
-from issues.alerts.standing import STANDING
+from issues.alerts.noting import note, note_what_is_over
+from issues.alerts.standing import STANDING, resolved_of_late
 from issues.alerts.telling import settle
 from issues.evidence import digested_until
 from issues.models import Alert, AlertRule, IssueActivity
@@ -110,7 +110,10 @@ def tick(now: datetime) -> None:
 def _look(rule: AlertRule, now: datetime) -> None:
     # Read outside of the lock, for which digest waits: note() looks again within.
     if rule.when in STANDING:
-        _note(rule, STANDING[rule.when](rule, now), now)
+        resolved = list(resolved_of_late(rule, now))
+        found = STANDING[rule.when](rule, now)
+        note_what_is_over(rule, resolved, found, now)
+        _note(rule, found, now)
         return
     # Runs are known as far as digest has come, which may be behind after a stop.
     until = digested_until(now) if rule.when == AlertRule.When.MONITOR else now

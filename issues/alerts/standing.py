@@ -44,8 +44,9 @@ def repeat_of(rule: AlertRule) -> timedelta:
 
 
 def told_of_late(rule: AlertRule, now: datetime) -> QuerySet[Alert]:
-    """Alerts within the repeat interval, but those that were not told again."""
-    late = Alert.objects.filter(rule=rule, at__gt=now - repeat_of(rule))
+    """Alerts within the repeat interval that silence what they tell of."""
+    since = now - repeat_of(rule)
+    late = Alert.objects.filter(rule=rule, at__gt=since, is_over=False)
     return late.exclude(state=Alert.State.SUPPRESSED)
 
 
@@ -60,7 +61,7 @@ def resolved_of_late(rule: AlertRule, now: datetime) -> dict[str, datetime]:
 def _not_told_yet(rule: AlertRule, now: datetime) -> IssueQuerySet:
     """Open issues that the rule may tell of now, the worst first."""
     about = Concat(Value("issue:"), Cast(OuterRef("pk"), CharField()))
-    # Of those whose incident is over, ``note`` looks at when they rose again.
+    # Of those whose incident was resolved it is found whether they still stand.
     over = list(resolved_of_late(rule, now))
     told = told_of_late(rule, now).filter(about=about).exclude(message__in=over)
     issues = Issue.objects.open().filter(~Exists(told), level__gte=rule.min_level)
@@ -129,7 +130,7 @@ def of_tenants(rule: AlertRule, issue: Issue, at: datetime, hit: int) -> Found:
 
 def _tenants_hit(issues: Sequence[Issue], since: datetime) -> dict[int, int]:
     families = families_of([issue.pk for issue in issues])
-    root_of = dict(zip(families.members, families.roots, strict=True))
+    root_of = families.root_of()
     hit: dict[int, set[int]] = {issue.pk: set() for issue in issues}
     rows = IssueMinute.objects.filter(
         issue_id__in=families.members, minute__gt=since, tenant_id__gt=0

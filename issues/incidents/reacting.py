@@ -163,7 +163,7 @@ def rates_of(incident_ids: Collection[int], now: datetime) -> Counter[int]:
         .values_list("issue_id")
         .annotate(Sum("events"))
     )
-    root_of = dict(zip(families.members, families.roots, strict=True))
+    root_of = families.root_of()
     events: Counter[int] = Counter()
     for member, count in counted:
         events[root_of[member]] += count

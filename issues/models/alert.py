@@ -13,7 +13,8 @@ class Alert(models.Model):
     ``cause`` is unique in its rule, such as ``regression:81``; ``about`` is what stays
     the same when it happens again, such as ``issue:12``. ``message`` is the subject of
     what told it: ``alert:<rule>:<n>``, or ``incident:<n>``. ``incident_cause`` names
-    the incident that it belongs to, where its rule opens one.
+    the incident that it belongs to, where its rule opens one. ``is_over``: after its
+    incident was resolved it did not stand any more, so that it silences nothing.
     """
 
     class State(models.TextChoices):
@@ -46,6 +47,7 @@ class Alert(models.Model):
     )
     message = models.CharField(max_length=100, blank=True)
     told_at = models.DateTimeField(null=True)
+    is_over = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["-id"]

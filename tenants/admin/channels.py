@@ -92,6 +92,7 @@ class ChannelForm(SecretForm):
 @admin.register(Channel)
 class ChannelAdmin(AuditedModelAdmin):
     form = ChannelForm
+    goes_along = (Delivery,)
     list_display = ("name", "kind", "state", "last", "hears_trouble")
     list_filter = ("kind", "is_active")
     search_fields = ("name",)
@@ -143,14 +144,13 @@ class ChannelAdmin(AuditedModelAdmin):
         )
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What tells through it keeps a channel; its messages go with it."""
+        """What tells through it keeps a channel."""
         deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
         users = [
             f"{capfirst(user._meta.verbose_name)}: {user}"
             for channel in objs
             for user in users_of(channel)
         ]
-        needed.discard(Delivery._meta.verbose_name)
         return deleted, counts, needed, [*protected, *users]
 
     @admin.display(description="State", ordering="is_active")

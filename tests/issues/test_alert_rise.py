@@ -7,11 +7,13 @@ import pytest
 from issues.alerts import reacting
 from issues.alerts.rise import first_of_rise
 from issues.incidents.steps import resolve
-from issues.models import Incident, IssueStats
+from issues.models import InboxEnvelope, Incident, IssueStats
+from tests.envelopes import put
 from tests.factories import (
     ANNA,
     make_environment,
     make_issue,
+    make_key,
     make_minute,
     make_project,
     make_release,
@@ -101,6 +103,7 @@ def test_a_new_fire_after_a_resolved_incident_opens_another() -> None:
     reacting.tick(NOW + 2 * MINUTE)
     assert Incident.objects.count() == 1  # what stands on is no new fire
 
+    reacting.tick(NOW + 5 * MINUTE)
     make_minute(release, environment, START + 6 * MINUTE, events=60)
     reacting.tick(NOW + 6 * MINUTE)
     second = Incident.objects.first()
@@ -124,9 +127,43 @@ def test_an_issue_that_hits_many_anew_opens_another_incident() -> None:
     reacting.tick(NOW + 2 * MINUTE)
     assert Incident.objects.count() == 1
 
+    reacting.tick(NOW + 11 * MINUTE)
     for tenant in tenants:
         hit(issue.pk, tenant.pk, NOW + 12 * MINUTE)
     IssueStats.objects.update(last_seen=NOW + 12 * MINUTE)
     reacting.tick(NOW + 12 * MINUTE)
+
+    assert Incident.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_fire_that_never_went_out_is_no_new_one() -> None:
+    make_rule("events", threshold=50, minutes=5, opens_incident=True)
+    project = make_project()
+    release, environment = make_release(project, "1.0"), make_environment(project)
+    for n in range(12):
+        make_minute(release, environment, START + n * MINUTE, events=60)
+    reacting.tick(NOW)
+    resolve(Incident.objects.get(), ANNA, NOW + MINUTE)
+
+    for n in range(2, 12):
+        reacting.tick(NOW + n * MINUTE)
+
+    assert Incident.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_lag_that_stands_on_after_its_incident_opens_no_other() -> None:
+    make_rule("ingest_lag", threshold=60, opens_incident=True)
+    put(make_key(), b"{}", received=NOW - 5 * MINUTE)
+    reacting.tick(NOW)
+    resolve(Incident.objects.get(), ANNA, NOW + MINUTE)
+    reacting.tick(NOW + 2 * MINUTE)
+    assert Incident.objects.count() == 1
+
+    InboxEnvelope.objects.all().delete()
+    reacting.tick(NOW + 3 * MINUTE)
+    put(make_key(), b"{}", received=NOW + 3 * MINUTE)
+    reacting.tick(NOW + 5 * MINUTE)
 
     assert Incident.objects.count() == 2
